@@ -1,0 +1,36 @@
+# `just` prints this list. `just` itself: pip install rust-just
+
+default:
+    @just --list
+
+# What every commit passes: format, lints, licences
+check:
+    scripts/check
+
+# Every test; installs what is missing
+test:
+    scripts/test
+
+# A whole system in one process
+run system="malltail":
+    cargo run --release -- up {{system}}
+
+# The story of a system, played once and told
+demo system="malltail":
+    cargo run --release -- demo {{system}}
+
+# How fast it is here
+bench system="malltail":
+    cargo run --release -- bench {{system}}
+
+# The event-storming board, written from the code into README.md and docs/board
+board:
+    scripts/board
+
+# Whole systems from many seeds
+soak seeds="1000":
+    JUMUN_SIM_SEEDS={{seeds}} cargo test --release --locked -p jumun-sim -- --nocapture
+
+# The documentation of the code
+docs:
+    cargo doc --workspace --no-deps --locked

@@ -1,0 +1,171 @@
+//! `jumun bench`: so many clients, each with one connection, one order after the other; then the time until the last row is shown.
+use clap::Args;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use jumun_runtime::{Clock, SystemClock};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::net::TcpStream;
+
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Told {
+    /// Which system.
+    system: String,
+    /// How many orders in all.
+    #[arg(long, default_value_t = 50_000)]
+    orders: u64,
+    /// How many clients at once.
+    #[arg(long, default_value_t = 64)]
+    connections: u64,
+    /// Added to every port.
+    #[arg(long, default_value_t = 0)]
+    port_offset: u16,
+    /// Prints the figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+struct Client {
+    send: http1::SendRequest<Full<Bytes>>,
+    host: String,
+}
+impl Client {
+    async fn connect(port: u16) -> Result<Self, String> {
+        let host = format!("localhost:{port}");
+        let stream = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .map_err(|why| format!("nobody listens on port {port} ({why}); is `jumun up` running?"))?;
+        let _ = stream.set_nodelay(true);
+        let (send, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|why| why.to_string())?;
+        tokio::spawn(connection);
+        Ok(Client { send, host })
+    }
+    async fn call(&mut self, method: &str, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.host)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|why| why.to_string())?;
+        self.send.ready().await.map_err(|why| why.to_string())?;
+        let answer = self.send.send_request(request).await.map_err(|why| why.to_string())?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await.map_err(|why| why.to_string())?.to_bytes()))
+    }
+    async fn total(&mut self, path: &str) -> Result<u64, String> {
+        let (_, body) = self.call("GET", path, Bytes::new()).await?;
+        let page: Value = serde_json::from_slice(&body).map_err(|why| why.to_string())?;
+        page["page"]["totalElements"].as_u64().ok_or_else(|| format!("{path} has no page.totalElements"))
+    }
+}
+
+pub(crate) async fn bench(told: &Told) -> Result<(), String> {
+    if told.system != "malltail" {
+        return Err(format!("bench knows how to drive malltail, not {}", told.system));
+    }
+    let clock = Arc::new(SystemClock::start());
+    let (orders, shown) = (8081 + told.port_offset, 8086 + told.port_offset);
+    let mut viewer = Client::connect(shown).await?;
+    let shown_path = "/statusViews?size=1&deliveryStatus=Ready";
+    let before = viewer.total(shown_path).await?;
+
+    let (left, done) = (Arc::new(AtomicU64::new(told.orders)), Arc::new(AtomicU64::new(0)));
+    let began = clock.elapsed();
+    let mut clients = Vec::new();
+    for _ in 0..told.connections {
+        let (left, done, clock) = (Arc::clone(&left), Arc::clone(&done), Arc::clone(&clock));
+        let mut client = Client::connect(orders).await?;
+        clients.push(tokio::spawn(async move {
+            let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(|why| why.to_string())?;
+            let mut statuses = BTreeMap::<u16, u64>::new();
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                let sent = clock.elapsed();
+                let (status, _) = client.call("POST", "/orders", Bytes::from_static(br#"{"itemNo": "1001"}"#)).await?;
+                let took = clock.elapsed().saturating_sub(sent);
+                times.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+                *statuses.entry(status.as_u16()).or_default() += 1;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, String>((times, statuses))
+        }));
+    }
+    let progress = tokio::spawn({
+        let (done, orders, quiet) = (Arc::clone(&done), told.orders, told.json || !std::io::stderr().is_terminal());
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                if !quiet {
+                    eprint!("\r{} of {orders} ", done.load(Ordering::Relaxed));
+                    let _ = std::io::stderr().flush();
+                }
+            }
+        }
+    });
+    let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(|why| why.to_string())?;
+    let mut statuses = BTreeMap::<u16, u64>::new();
+    for client in clients {
+        let (his, answers) = client.await.map_err(|why| why.to_string())??;
+        times.add(his).map_err(|why| why.to_string())?;
+        for (status, count) in answers {
+            *statuses.entry(status).or_default() += count;
+        }
+    }
+    let took = clock.elapsed().saturating_sub(began);
+    progress.abort();
+
+    let taken: u64 = statuses.iter().filter(|(status, _)| matches!(**status, 201 | 202)).map(|(_, count)| count).sum();
+    let mut settled = None;
+    while clock.elapsed().saturating_sub(began) < took + Duration::from_secs(120) {
+        if viewer.total(shown_path).await? >= before + taken {
+            settled = Some(clock.elapsed().saturating_sub(began));
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let rate = |time: Duration| taken as f64 / time.as_secs_f64();
+    let millis = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
+    let errors: u64 = statuses.iter().filter(|(status, _)| **status >= 400).map(|(_, count)| count).sum();
+    if told.json {
+        let figures = json!({
+            "orders": told.orders, "connections": told.connections, "statuses": statuses, "errors": errors,
+            "seconds": took.as_secs_f64(), "takenPerSecond": rate(took),
+            "settledSeconds": settled.map(|time| time.as_secs_f64()), "settledPerSecond": settled.map(rate),
+            "millis": { "p50": millis(0.5), "p90": millis(0.9), "p99": millis(0.99), "p999": millis(0.999), "max": millis(1.0) },
+        });
+        println!("{figures:#}");
+    } else {
+        println!(
+            "\r{} orders over {} connections in {:.2} s: {:.0} taken per second, {errors} errors",
+            told.orders,
+            told.connections,
+            took.as_secs_f64(),
+            rate(took)
+        );
+        println!("answers: {statuses:?}");
+        println!(
+            "millis: p50 {:.2}, p90 {:.2}, p99 {:.2}, p99.9 {:.2}, max {:.2}",
+            millis(0.5),
+            millis(0.9),
+            millis(0.99),
+            millis(0.999),
+            millis(1.0)
+        );
+        match settled {
+            Some(time) => println!("settled to the last row after {:.2} s: {:.0} per second", time.as_secs_f64(), rate(time)),
+            None => println!("not settled within two minutes"),
+        }
+    }
+    if settled.is_none() { Err("not settled within two minutes".to_owned()) } else { Ok(()) }
+}

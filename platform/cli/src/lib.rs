@@ -1,0 +1,117 @@
+#![doc = include_str!("../README.md")]
+mod bench;
+mod board;
+mod config;
+mod demo;
+mod operators;
+mod up;
+
+use clap::{Parser, Subcommand};
+use config::Config;
+use jumun_runtime::Offer;
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Order and booking systems on a platform for event-driven services.
+#[derive(Parser)]
+#[command(name = "jumun", version, arg_required_else_help = true)]
+struct Args {
+    /// A TOML file with settings; `jumun config` prints what can be set.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a whole system in one process, until Ctrl-C.
+    Up {
+        /// Which system.
+        system: String,
+        /// The folder for its data [default: ./data/<system>].
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// The address to listen on.
+        #[arg(long, default_value = "127.0.0.1")]
+        listen: IpAddr,
+        /// Added to every port.
+        #[arg(long, default_value_t = 0)]
+        port_offset: u16,
+        /// Contexts not to start, with commas between them.
+        #[arg(long, value_delimiter = ',')]
+        without: Vec<String>,
+    },
+    /// Plays a system's story in memory and tells it as a timeline.
+    Demo {
+        /// Which system.
+        system: String,
+    },
+    /// Prints the event-storming board of a system, found by trying its code: Mermaid, or a picture.
+    Board {
+        /// Which system.
+        system: String,
+        /// As SVG.
+        #[arg(long)]
+        svg: bool,
+    },
+    /// Drives a running system and says how fast it was.
+    Bench(bench::Told),
+    /// Prints every key of the configuration, its value, where that comes from, and its meaning.
+    Config,
+}
+
+/// The one binary, over these systems.
+pub fn run(offers: &[Offer]) -> ExitCode {
+    let args = Args::parse();
+    match carry_out(args, offers) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("jumun: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(args: Args, offers: &[Offer]) -> Result<(), String> {
+    let config = Config::read(args.config.as_deref(), std::env::vars(), offers.iter().map(|offer| offer.keys))?;
+    logs(&config)?;
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| format!("no threads to run on: {why}"));
+    match args.command {
+        Command::Up { system, data, listen, port_offset, without } => {
+            let offer = of(offers, &system)?;
+            let data = data.unwrap_or_else(|| PathBuf::from("data").join(offer.name));
+            runtime()?.block_on(up::up(offer, &config, up::Told { data, listen, port_offset, without }))
+        }
+        Command::Demo { system } => runtime()?.block_on(demo::demo(of(offers, &system)?, &config)),
+        Command::Board { system, svg } => {
+            print!("{}", board::board(of(offers, &system)?, &config, svg)?);
+            Ok(())
+        }
+        Command::Bench(told) => runtime()?.block_on(bench::bench(&told)),
+        Command::Config => {
+            print!("{}", config.manual());
+            Ok(())
+        }
+    }
+}
+
+fn of<'a>(offers: &'a [Offer], name: &str) -> Result<&'a Offer, String> {
+    offers.iter().find(|offer| offer.name == name).ok_or_else(|| {
+        let names: Vec<_> = offers.iter().map(|offer| offer.name).collect();
+        format!("there is no system {name}; there is {}", names.join(", "))
+    })
+}
+
+fn logs(config: &Config) -> Result<(), String> {
+    let wanted = config.text("log");
+    let filter = EnvFilter::try_new(&wanted).map_err(|why| format!("log = {wanted:?} is no filter: {why}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.text("log.format").as_str() {
+        "text" => log.init(),
+        "json" => log.json().init(),
+        other => return Err(format!("log.format = {other:?} is neither text nor json")),
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+mod ask;
+mod case;
+mod rule;
+mod time;
+mod values;
+mod view;
+
+pub use ask::{Ask, Asking, Moment, Owes};
+pub use case::{Caller, Case, Occasion};
+pub use rule::{Aggregate, Event, Kind, Pool, Refusal, hidden};
+pub use time::Timestamp;
+pub use values::{EXACT, Numeric, Personal, Text, Won};
+pub use view::{Every, Follows, View};
+
+pub use schemars::{JsonSchema, Schema, SchemaGenerator};

@@ -1,0 +1,38 @@
+//! Read models, and what a policy may want of many.
+use crate::{Event, Occasion};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+
+/// A read model: one row per number, fed by facts alone. Facts of different contexts come in any order, so a row is opened by
+/// whichever comes first and each of its fields is fed by one context alone.
+pub trait View: Default + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its name, also of its table and collection.
+    const NAME: &'static str;
+    /// The wire's fields by which rows can be found, besides their number.
+    const KEYS: &'static [&'static str] = &[];
+    /// Whether clients see the row already.
+    fn listed(&self) -> bool {
+        true
+    }
+}
+
+/// A view follows the facts of one context.
+pub trait Follows<E: Event>: View {
+    /// The row that this fact moves: by default the case's.
+    fn row(on: &Occasion, _event: &E) -> Option<u64> {
+        Some(on.case.number)
+    }
+    /// Folds one fact into its row.
+    fn follow(&mut self, on: &Occasion, event: &E);
+}
+
+/// What a policy wants of every aggregate with this value under that index key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Every<C> {
+    /// One of [`Aggregate::KEYS`](crate::Aggregate::KEYS).
+    pub key: &'static str,
+    /// Its value, as text.
+    pub value: String,
+    /// The wish, the same for each.
+    pub command: C,
+}

@@ -1,0 +1,90 @@
+//! One running context: its store, its ports, and what all of its parts share.
+use crate::{
+    asks::{Asked, Lines, Unanswered},
+    journals::Journals,
+    ports::{Chance, Clock, Tasks},
+};
+use jumun_resilience::{Backoff, BreakerSettings, State};
+use jumun_store::Store;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+/// What the platform's own behaviour depends on; a system's settings are its own.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long one try of an ask may take (`asks.try`).
+    pub ask_try: Duration,
+    /// How long one try of an errand to a provider may take: shorter than the ask that waits for it (`errands.try`).
+    pub errand_try: Duration,
+    /// How long a door waits for what is owed before it answers 202 (`asks.deadline`).
+    pub door_deadline: Duration,
+    /// How long whoever has claimed a try has it for himself.
+    pub lease: Duration,
+    /// The pauses between tries.
+    pub backoff: Backoff,
+    /// When to stop asking whom.
+    pub breaker: BreakerSettings,
+    /// How many asks to one other context may be under way at once.
+    pub bulkhead: usize,
+    /// How many tries that became due are carried out at once, per target: what keeps a backlog from stampeding.
+    pub sweepers: usize,
+    /// How long a reader that has just read waits for more, so that under load many facts share one write.
+    pub linger: Duration,
+    /// How long a context that stops may take to finish what it is at.
+    pub drain: Duration,
+}
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            ask_try: Duration::from_secs(1),
+            errand_try: Duration::from_millis(800),
+            door_deadline: Duration::from_secs(2),
+            lease: Duration::from_secs(3),
+            backoff: Backoff::default(),
+            breaker: BreakerSettings::default(),
+            bulkhead: 256,
+            sweepers: 32,
+            linger: Duration::from_millis(4),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One running context.
+pub struct Core {
+    /// Its name.
+    pub context: &'static str,
+    /// Its database.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<Chance>,
+    /// What runs on its behalf.
+    pub tasks: Tasks,
+    /// See [`Settings`].
+    pub settings: Settings,
+    pub(crate) lines: Lines,
+    pub(crate) journals: Arc<Journals>,
+}
+
+impl Core {
+    /// Asks another context or a provider: once, behind breaker and bulkhead, for at most one try's time.
+    ///
+    /// # Errors
+    /// Whether it surely was not sent, or may have been.
+    pub async fn ask(&self, asked: Asked) -> Result<Value, Unanswered> {
+        self.lines.ask(&*self.clock, asked).await
+    }
+
+    /// Whom it asks, and how that line stands.
+    pub fn lines(&self) -> Vec<(&'static str, State)> {
+        self.lines.states(self.clock.elapsed())
+    }
+
+    /// Something happened that can not happen: alarmed, and nothing else is done about it.
+    pub fn defect(&self, what: &'static str, why: &str) {
+        metrics::counter!("jumun_defects_total", "context" => self.context, "what" => what).increment(1);
+        tracing::error!(context = self.context, what, why, "a defect");
+    }
+}

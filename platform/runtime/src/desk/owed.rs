@@ -1,0 +1,190 @@
+//! What a document owes: asks carried out, tried again and swept; moments that ring.
+use super::{
+    Desk, Failure, Wish,
+    held::{Held, load},
+};
+use crate::{
+    asks::{Asked, Unanswered},
+    core::Core,
+    keeping::Keeping,
+    ports::Chance,
+};
+use futures_util::future::BoxFuture;
+use jumun_model::{Asking, Case, Timestamp};
+use jumun_store::{Attempt, Change};
+use std::sync::Arc;
+
+/// What became of a moment.
+pub(crate) enum Rung {
+    /// It had come, and its command was handled.
+    Done,
+    /// It had come, but its command changed nothing: a defect.
+    InVain,
+    /// It has not come, or there is none any more.
+    NotYet,
+}
+
+impl<K: Keeping> Desk<K> {
+    /// Reads from the state what it owes now. A new ask's first try is ours, in the same commit; a fact that leaves the same ask owed
+    /// leaves the running try alone.
+    pub(super) fn owe(
+        &self,
+        core: &Core,
+        held: &mut Held<K>,
+        number: u64,
+        at: Timestamp,
+    ) -> Option<(Asking<K::Command>, Attempt)> {
+        let owes = K::owes(&held.root, &Case::new(K::ROOT, number), &self.settings);
+        held.moment = owes.moment.map(|moment| moment.at);
+        let Some(ask) = owes.ask else {
+            held.attempt = None;
+            return None;
+        };
+        if held.attempt.as_ref().is_some_and(|attempt| names(&attempt.step, ask.name)) {
+            return None;
+        }
+        let attempt = Attempt {
+            step: format!("{}@{}", ask.name, held.version),
+            of: ask.of.to_owned(),
+            due: at + core.settings.lease,
+            tries: 1,
+            sent: false,
+            leased: true,
+        };
+        held.attempt = Some(attempt.clone());
+        Some((ask, attempt))
+    }
+
+    /// Asks what is owed, and handles what the answer leads to.
+    pub(super) fn carry_out(
+        self: Arc<Self>,
+        core: Arc<Core>,
+        case: Case,
+        ask: Asking<K::Command>,
+        attempt: Attempt,
+        trace: Option<Arc<str>>,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.carried_out(&core, case, ask, attempt, trace).await })
+    }
+
+    async fn carried_out(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        case: Case,
+        ask: Asking<K::Command>,
+        attempt: Attempt,
+        trace: Option<Arc<str>>,
+    ) {
+        let Attempt { step, sent, .. } = attempt;
+        let key = format!("{case}/{step}");
+        let outcome =
+            core.ask(Asked { of: ask.of, name: ask.name, case: case.clone(), key, body: ask.body, trace: trace.clone() }).await;
+        let (command, sent) = match outcome {
+            Ok(answer) => match (ask.then)(answer) {
+                Ok(command) => (command, true),
+                Err(why) => {
+                    core.defect("answer", &format!("{case}: {} of {} answers what can not be read: {why}", ask.name, ask.of));
+                    (None, true)
+                }
+            },
+            Err(Unanswered::NotSent(_)) => (ask.not_sent.filter(|_| !sent), sent),
+            Err(Unanswered::Unknown(_)) => (None, true),
+        };
+        if let Some(command) = command {
+            let mut wish = Wish::of_system(&case, command);
+            wish.trace = trace.as_deref();
+            match self.handle(core, wish).await {
+                Ok(state) if !state.owing => return,
+                Ok(_) => {} // if it is the same that is still owed, then after a pause
+                Err(Failure::Refused(no)) => core.defect("outcome", &format!("{case}: an outcome of {step} was refused: {no}")),
+                Err(_) => {} // tried again when it is due
+            }
+        }
+        self.try_again(core, &case, &step, sent).await;
+    }
+
+    /// The try has ended without an outcome: the next one is due after a pause that doubles, unless the state has moved on.
+    async fn try_again(&self, core: &Arc<Core>, case: &Case, step: &str, sent: bool) {
+        let change = |attempt: &mut Attempt, now: Timestamp, chance: &Chance| {
+            attempt.sent |= sent;
+            attempt.leased = false;
+            attempt.due = now + core.settings.backoff.delay(attempt.tries, chance.draw());
+        };
+        let _ = self.move_attempt(core, case.number, step, |attempt, now| change(attempt, now, &core.chance)).await;
+    }
+
+    /// Moves the attempt of a step, if the document is still at that step; whether it was.
+    async fn move_attempt(
+        &self,
+        core: &Arc<Core>,
+        number: u64,
+        step: &str,
+        change: impl FnOnce(&mut Attempt, Timestamp),
+    ) -> Result<bool, Failure<K::Refusal>> {
+        let slot = self.slot(number);
+        let mut guard = slot.held.lock().await;
+        let held = load::<K>(&mut guard, core, number).await?;
+        let Some(attempt) = held.attempt.as_mut().filter(|attempt| attempt.step == step) else { return Ok(false) };
+        change(attempt, core.clock.now());
+        let (due, moment) = held.wake_at();
+        let write = held.write(number);
+        held.revision += 1;
+        let committing = core.store.commit(Change { writes: vec![write], ..Change::default() });
+        held.last = committing;
+        let write = held.newest_write();
+        drop(guard);
+        self.durably(&slot, write).await?;
+        self.alarms.set(due, moment);
+        Ok(true)
+    }
+
+    /// Claims what is due at `now` and carries it out; whether there was anything to claim.
+    pub(crate) async fn sweep(self: &Arc<Self>, core: &Arc<Core>, number: u64) -> Result<bool, Failure<K::Refusal>> {
+        let now = core.clock.now();
+        let slot = self.slot(number);
+        let mut guard = slot.held.lock().await;
+        let held = load::<K>(&mut guard, core, number).await?;
+        let case = Case::new(K::ROOT, number);
+        let Some(attempt) = held.attempt.as_mut().filter(|attempt| attempt.due <= now) else { return Ok(false) };
+        let Some(ask) = K::owes(&held.root, &case, &self.settings).ask else { return Ok(false) };
+        attempt.sent |= attempt.leased; // whoever had it did not come back to say
+        attempt.leased = true;
+        attempt.tries = attempt.tries.saturating_add(1);
+        attempt.due = now + core.settings.lease;
+        let attempt = attempt.clone();
+        let write = held.write(number);
+        held.revision += 1;
+        let committing = core.store.commit(Change { writes: vec![write], ..Change::default() });
+        held.last = committing;
+        let write = held.newest_write();
+        drop(guard);
+        self.durably(&slot, write).await?;
+        Arc::clone(self).carry_out(Arc::clone(core), case, ask, attempt, None).await;
+        Ok(true)
+    }
+
+    /// Handles the command of a moment, if it has come.
+    pub(crate) async fn ring(self: &Arc<Self>, core: &Arc<Core>, number: u64) -> Result<Rung, Failure<K::Refusal>> {
+        let case = Case::new(K::ROOT, number);
+        let state = self.state(core, number).await?;
+        let owes = K::owes(&state.root, &case, &self.settings);
+        let Some(moment) = owes.moment.filter(|moment| moment.at <= core.clock.now()) else { return Ok(Rung::NotYet) };
+        match self.handle(core, Wish::of_system(&case, moment.command)).await {
+            Ok(after) if after.version == state.version => {
+                core.defect("moment", &format!("{case}: the command of a moment changed nothing"));
+                Ok(Rung::InVain)
+            }
+            Ok(_) => Ok(Rung::Done),
+            Err(Failure::Refused(no)) => {
+                core.defect("moment", &format!("{case}: the command of a moment was refused: {no}"));
+                Ok(Rung::InVain)
+            }
+            Err(why) => Err(why),
+        }
+    }
+}
+
+/// Whether a step (`charge@1`) is of the ask of that name.
+fn names(step: &str, ask: &str) -> bool {
+    step.split_once('@').is_some_and(|(name, _)| name == ask)
+}

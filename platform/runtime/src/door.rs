@@ -1,0 +1,481 @@
+//! The door is a table: one line per route. Protocols (HTTP, gRPC) are made from it; nothing here knows one.
+use crate::{
+    board,
+    core::Core,
+    desk::{Desk, Failure, State, Wish},
+    document::{show, shown},
+    keeping::{Keeping, Shared, Whole},
+};
+use futures_util::future::BoxFuture;
+use jumun_model::{Aggregate, Caller, Case, JsonSchema, Kind, Pool, Refusal, Schema, SchemaGenerator, View};
+use jumun_store::{Claim, Query};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::{marker::PhantomData, sync::Arc};
+
+/// What a line does: each protocol has one way to say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A new case (`POST /orders`).
+    Open,
+    /// A named command on one (`PUT /orders/7/cancel`): a link and a button while the rule would do something.
+    Command(&'static str),
+    /// A change of fields, read as the wish for a command (`PATCH /orders/7`).
+    Edit,
+}
+
+/// One line of the table.
+pub struct Line {
+    /// What it does.
+    pub verb: Verb,
+    /// Who may.
+    pub role: &'static str,
+    /// The schema of its body; none if it has none.
+    pub body: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// The refusals that its rule and its door know, by kind.
+    pub refuses: Vec<Kind>,
+    /// Whether the answer may be *not yet* (202).
+    pub waits: bool,
+}
+
+/// A call at the door, whatever the protocol.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which one; none to open a new one.
+    pub number: Option<u64>,
+    /// The body; `null` for none.
+    pub body: Value,
+    /// Who calls.
+    pub by: Caller,
+    /// An idempotency key, already scoped by caller and route.
+    pub key: Option<String>,
+    /// Only at this version.
+    pub at_version: Option<u64>,
+    /// The W3C trace.
+    pub trace: Option<Arc<str>>,
+}
+
+/// What clients see of one document.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Its number.
+    pub number: u64,
+    /// Its version: the ETag.
+    pub version: u64,
+    /// The store-wide number of its newest write, where known.
+    pub seq: u64,
+    /// Its body, with `id`.
+    pub body: Map<String, Value>,
+    /// The commands that its rule would do something about now.
+    pub links: Vec<&'static str>,
+}
+
+/// What a call led to.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A new one is there.
+    Opened(Shape),
+    /// Done, or done before.
+    Done(Shape),
+    /// Taken, and not decided yet: look again a little later.
+    NotYet(Shape),
+}
+
+/// A part of a collection.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// The rows.
+    pub rows: Vec<Shape>,
+    /// How many match in all.
+    pub total: u64,
+}
+
+/// What is wrong, for every protocol; each maps it in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A refusal of that kind.
+    Refused(Kind),
+    /// It can not be read at all.
+    Malformed,
+    /// Not at the version that the caller named.
+    Changed,
+    /// The idempotency key belongs to another wish.
+    KeyReused,
+}
+/// An answer that is a *no*.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What kind of *no*.
+    pub wrong: Wrong,
+    /// Stable, in kebab case.
+    pub code: &'static str,
+    /// A sentence, in English.
+    pub detail: String,
+    /// What a translated sentence may name.
+    pub arguments: Vec<(&'static str, String)>,
+    /// The number of the row that the refusal leaves, if it leaves one.
+    pub left: Option<u64>,
+}
+impl Problem {
+    fn of(no: &impl Refusal, left: Option<u64>) -> Self {
+        Problem { wrong: Wrong::Refused(no.kind()), code: no.code(), detail: no.to_string(), arguments: no.arguments(), left }
+    }
+    /// There is no such thing.
+    pub fn missing() -> Self {
+        Problem::plain(Wrong::Refused(Kind::Missing), "unknown", "there is no such thing".to_owned())
+    }
+    /// The store does not answer.
+    pub fn unavailable(why: &str) -> Self {
+        tracing::warn!(why, "an answer is impossible now");
+        Problem::plain(
+            Wrong::Refused(Kind::Unavailable),
+            "unavailable",
+            "this can not be answered now; please try again".to_owned(),
+        )
+    }
+    /// A *no* without arguments.
+    pub const fn plain(wrong: Wrong, code: &'static str, detail: String) -> Self {
+        Problem { wrong, code, detail, arguments: Vec::new(), left: None }
+    }
+}
+impl<R: Refusal> From<Failure<R>> for Problem {
+    fn from(why: Failure<R>) -> Self {
+        match why {
+            Failure::Refused(no) => Problem::of(&no, None),
+            Failure::Changed => Problem::plain(Wrong::Changed, "changed", "it was changed since you last saw it".to_owned()),
+            Failure::Claimed(_) => key_reused(),
+            Failure::Contended => Problem::unavailable("contended"),
+            Failure::Unavailable(why) => Problem::unavailable(&why),
+        }
+    }
+}
+/// A body that can not be read, with the field that is wrong.
+fn unreadable(why: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let (at, why) = (why.path().to_string(), why.inner().to_string());
+    // a field that is missing has no path of its own; its name is in the sentence
+    let missing = why.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let field = match (at.as_str(), missing) {
+        (".", Some(name)) => name.to_owned(),
+        (".", None) => {
+            let detail = format!("the body can not be read: {why}");
+            return Problem { arguments: vec![("why", why)], ..Problem::plain(Wrong::Malformed, "bad-body", detail) };
+        }
+        (at, Some(name)) => format!("{at}.{name}"),
+        (at, None) => at.to_owned(),
+    };
+    let detail = format!("the field {field} can not be read: {why}");
+    Problem { arguments: vec![("field", field), ("why", why)], ..Problem::plain(Wrong::Malformed, "bad-field", detail) }
+}
+fn key_reused() -> Problem {
+    Problem::plain(Wrong::KeyReused, "key-reused", "this idempotency key was used for another request".to_owned())
+}
+
+/// One collection at the door: what can be seen, and what can be wished.
+pub trait Collection: Send + Sync {
+    /// Its path, also its name in HAL (`/orders`).
+    fn path(&self) -> &'static str;
+    /// Keys by which it can be filtered.
+    fn keys(&self) -> &'static [&'static str];
+    /// The schema of one row.
+    fn shape(&self, to: &mut SchemaGenerator) -> Schema;
+    /// The lines of the table; empty for a view.
+    fn lines(&self) -> &[Line];
+    /// Per line: of what the command is that it becomes, and how that is called, where trying the line tells.
+    fn commands(&self) -> Vec<(&'static str, Option<String>)> {
+        Vec::new()
+    }
+    /// Makes a call on the line of that index.
+    fn call<'a>(&'a self, core: &'a Arc<Core>, line: usize, call: Call) -> BoxFuture<'a, Result<Reply, Problem>>;
+    /// One row.
+    fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, by: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>>;
+    /// A part of them.
+    fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>>;
+    /// Rows written after `seq`, oldest write first, each in its newest state.
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>>;
+}
+
+/// For lines without a body.
+#[derive(Clone, Copy, Debug, Default)]
+struct NoBody;
+impl<'de> Deserialize<'de> for NoBody {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(from).map(|_| NoBody)
+    }
+}
+
+type Wishes<K> = Arc<dyn Fn(Value) -> Result<Result<<K as Keeping>::Command, <K as Keeping>::Refusal>, Problem> + Send + Sync>;
+type Settles<K> = fn(&<K as Keeping>::Root) -> Result<(), <K as Keeping>::Refusal>;
+
+/// The door of one aggregate or pool, line by line.
+pub struct Door<K: Keeping> {
+    path: &'static str,
+    lines: Vec<Line>,
+    wishes: Vec<(Wishes<K>, Settles<K>)>,
+    shape: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// The door of an aggregate.
+pub fn collection<A: Aggregate + JsonSchema>(path: &'static str) -> Door<Whole<A>> {
+    Door { path, lines: Vec::new(), wishes: Vec::new(), shape: |to| A::json_schema(to) }
+}
+/// The door of a pool's roots.
+pub fn pool_collection<P: Pool + JsonSchema>(path: &'static str) -> Door<Shared<P>> {
+    Door { path, lines: Vec::new(), wishes: Vec::new(), shape: |to| P::json_schema(to) }
+}
+
+impl<K: Keeping> Door<K> {
+    /// A new case: `POST` to the collection. `settles` reads from the state how it ended, once nothing is owed any more.
+    pub fn opens<B: DeserializeOwned + JsonSchema>(
+        self,
+        role: &'static str,
+        wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.line(Verb::Open, role, Some(|to| B::json_schema(to)), wish, settles)
+    }
+    /// A command on one of them, by name; shown as a link while the rule would do something.
+    pub fn command(
+        self,
+        name: &'static str,
+        role: &'static str,
+        wish: impl Fn() -> K::Command + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.line(Verb::Command(name), role, None, move |NoBody| Ok(wish()), settles)
+    }
+    /// A change of fields (`PATCH`), read as the wish for a command.
+    pub fn edits<B: DeserializeOwned + JsonSchema>(
+        self,
+        role: &'static str,
+        wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.line(Verb::Edit, role, Some(|to| B::json_schema(to)), wish, settles)
+    }
+    /// What the newest line may answer besides success: kinds of refusal, for the documents.
+    #[must_use]
+    pub fn refusing(mut self, kinds: &[Kind]) -> Self {
+        if let Some(line) = self.lines.last_mut() {
+            line.refuses = kinds.to_vec();
+        }
+        self
+    }
+    /// The newest line may answer *not yet*.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        if let Some(line) = self.lines.last_mut() {
+            line.waits = true;
+        }
+        self
+    }
+
+    fn line<B: DeserializeOwned>(
+        mut self,
+        verb: Verb,
+        role: &'static str,
+        body: Option<fn(&mut SchemaGenerator) -> Schema>,
+        wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false });
+        self.wishes.push((Arc::new(move |raw| serde_path_to_error::deserialize(raw).map(&wish).map_err(unreadable)), settles));
+        self
+    }
+
+    pub(crate) fn with(self, desk: Arc<Desk<K>>) -> Arc<dyn Collection> {
+        Arc::new(Served { door: self, desk })
+    }
+}
+
+struct Served<K: Keeping> {
+    door: Door<K>,
+    desk: Arc<Desk<K>>,
+}
+
+impl<K: Keeping> Served<K> {
+    fn shape_of(&self, core: &Core, number: u64, seq: u64, state: &State<K>, by: &Caller) -> Result<Shape, Problem> {
+        let body = serde_json::to_value(&*state.root).expect("a state is data");
+        let Value::Object(fields) = body else { return Err(Problem::unavailable("a state that is no object")) };
+        let case = Case::new(K::ROOT, number);
+        let links = self.door.lines.iter().zip(&self.door.wishes).filter_map(|(line, (wish, _))| match line.verb {
+            Verb::Command(name) => {
+                let command = wish(Value::Null).ok()?.ok()?;
+                self.desk.would(core, state, &case, by, command).then_some(name)
+            }
+            Verb::Open | Verb::Edit => None,
+        });
+        Ok(Shape { number, version: state.version, seq, links: links.collect(), body: show(number, fields) })
+    }
+
+    async fn make(&self, core: &Arc<Core>, line: usize, call: Call) -> Result<Reply, Problem> {
+        let Line { verb, .. } = self.door.lines[line];
+        let (wish, settles) = &self.door.wishes[line];
+        let fingerprint = call.key.as_ref().map(|_| format!("{:?} {}", call.number, call.body));
+        let wanted = wish(call.body)?;
+        let repeat = match &call.key {
+            Some(key) => core.store.claimed(key).await.map_err(|why| Problem::unavailable(&why.to_string()))?,
+            None => None,
+        };
+        let number = match (repeat, call.number) {
+            (Some(claim), _) if Some(&claim.fingerprint) != fingerprint.as_ref() => return Err(key_reused()),
+            (Some(claim), _) => Err(claim.case.number), // a repeat waits as the first did
+            (None, Some(number)) => Ok(number),
+            (None, None) => {
+                let number = core.store.reserve(K::NAME).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+                self.desk.fresh(number);
+                Ok(number)
+            }
+        };
+        let number = match number {
+            Err(repeated) => repeated,
+            Ok(number) => {
+                if call.number.is_some() && !self.desk.shows(core, number).await? {
+                    return Err(Problem::missing());
+                }
+                let command = wanted.map_err(|no| Problem::of(&no, None))?;
+                let case = Case::new(K::ROOT, number);
+                let claim = call.key.zip(fingerprint.clone()).map(|(key, fingerprint)| Claim {
+                    key,
+                    fingerprint,
+                    case: case.clone(),
+                    at: core.clock.now(),
+                });
+                let wish = Wish {
+                    number,
+                    case: &case,
+                    by: &call.by,
+                    cause: None,
+                    trace: call.trace.as_deref(),
+                    command,
+                    mark: None,
+                    claim,
+                    at_version: call.at_version,
+                };
+                match self.desk.handle(core, wish).await {
+                    Ok(_) => number,
+                    // two at once with the same key: the one that came second waits for the first's case
+                    Err(Failure::Claimed(claim)) if Some(&claim.fingerprint) == fingerprint.as_ref() => claim.case.number,
+                    Err(Failure::Refused(no)) => return Err(Problem::of(&no, call.number)),
+                    Err(why) => return Err(why.into()),
+                }
+            }
+        };
+        let state = self.desk.settled(core, number, core.settings.door_deadline).await?;
+        let shape = self.shape_of(core, number, 0, &state, &call.by)?;
+        if state.owing {
+            return Ok(Reply::NotYet(shape));
+        }
+        settles(&state.root).map_err(|no| Problem::of(&no, Some(number)))?;
+        Ok(if verb == Verb::Open { Reply::Opened(shape) } else { Reply::Done(shape) })
+    }
+}
+
+impl<K: Keeping> Collection for Served<K> {
+    fn path(&self) -> &'static str {
+        self.door.path
+    }
+    fn keys(&self) -> &'static [&'static str] {
+        K::KEYS
+    }
+    fn shape(&self, to: &mut SchemaGenerator) -> Schema {
+        (self.door.shape)(to)
+    }
+    fn lines(&self) -> &[Line] {
+        &self.door.lines
+    }
+    fn commands(&self) -> Vec<(&'static str, Option<String>)> {
+        let lines = self.door.lines.iter().zip(&self.door.wishes).map(|(line, (wish, _))| {
+            let mut bodies = line.body.map_or_else(|| vec![Value::Null], board::bodies).into_iter();
+            (K::NAME, bodies.find_map(|body| board::tried(|| wish(body))?.ok()?.ok()).as_ref().map(board::named))
+        });
+        lines.collect()
+    }
+    fn call<'a>(&'a self, core: &'a Arc<Core>, line: usize, call: Call) -> BoxFuture<'a, Result<Reply, Problem>> {
+        Box::pin(self.make(core, line, call))
+    }
+    fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, by: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>> {
+        Box::pin(async move {
+            let state = self.desk.state(core, number).await?;
+            if state.version == 0 || !K::listed(&state.root) {
+                return Err(Problem::missing());
+            }
+            self.shape_of(core, number, 0, &state, by)
+        })
+    }
+    fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
+        Box::pin(async move {
+            let page = core.store.find(K::NAME, query).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            let rows = page.rows.iter().map(|row| self.stored(core, row, by)).collect::<Result<_, _>>()?;
+            Ok(Part { rows, total: page.total })
+        })
+    }
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>> {
+        Box::pin(async move {
+            let rows = core.store.changed(K::NAME, after, 500).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            rows.iter().map(|row| self.stored(core, row, by)).collect()
+        })
+    }
+}
+impl<K: Keeping> Served<K> {
+    fn stored(&self, core: &Core, row: &jumun_store::Document, by: &Caller) -> Result<Shape, Problem> {
+        let root = serde_json::from_str(&row.body).map_err(|why| Problem::unavailable(&why.to_string()))?;
+        let state = State {
+            root: Arc::new(root),
+            entry: K::Entry::default(),
+            version: row.version,
+            at: row.at,
+            owing: row.attempt.is_some(),
+        };
+        self.shape_of(core, row.number, row.seq, &state, by)
+    }
+}
+
+/// The door of a view: it is looked at, and that is all.
+pub struct Seen<V> {
+    path: &'static str,
+    of: PhantomData<fn() -> V>,
+}
+impl<V: View + JsonSchema> Seen<V> {
+    pub(crate) fn at(path: &'static str) -> Arc<dyn Collection> {
+        Arc::new(Seen::<V> { path, of: PhantomData })
+    }
+}
+fn row(row: &jumun_store::Document) -> Result<Shape, Problem> {
+    let body = shown(row.number, &row.body).map_err(|why| Problem::unavailable(&why.to_string()))?;
+    Ok(Shape { number: row.number, version: row.version, seq: row.seq, body, links: Vec::new() })
+}
+impl<V: View + JsonSchema> Collection for Seen<V> {
+    fn path(&self) -> &'static str {
+        self.path
+    }
+    fn keys(&self) -> &'static [&'static str] {
+        V::KEYS
+    }
+    fn shape(&self, to: &mut SchemaGenerator) -> Schema {
+        V::json_schema(to)
+    }
+    fn lines(&self) -> &[Line] {
+        &[]
+    }
+    fn call<'a>(&'a self, _: &'a Arc<Core>, _: usize, _: Call) -> BoxFuture<'a, Result<Reply, Problem>> {
+        Box::pin(std::future::ready(Err(Problem::missing())))
+    }
+    fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, _: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>> {
+        Box::pin(async move {
+            let found = core.store.load(V::NAME, number).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            found.filter(|document| document.listed).as_ref().map_or_else(|| Err(Problem::missing()), row)
+        })
+    }
+    fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, _: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
+        Box::pin(async move {
+            let page = core.store.find(V::NAME, query).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            Ok(Part { rows: page.rows.iter().map(row).collect::<Result<_, _>>()?, total: page.total })
+        })
+    }
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, _: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>> {
+        Box::pin(async move {
+            let rows = core.store.changed(V::NAME, after, 500).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            rows.iter().map(row).collect()
+        })
+    }
+}

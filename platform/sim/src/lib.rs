@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+mod defects;
+mod pilot;
+mod play;
+mod sites;
+mod steered;
+mod wire;
+mod world;
+
+pub use pilot::{Faults, Plan, When};
+pub use play::{Outcome, Story, Tally, all, calls, paused, run, seeds};
+pub use sites::{SITES, Sites, Visits};
+pub use world::{Gone, World, call, shape, someone};

@@ -1,0 +1,16 @@
+//! One order is placed, cancelled, another one placed; at every single port call of it, its context dies, once before and once after.
+use crate::simulation::Shopping;
+use jumun_sim::{Plan, Tally, When, all, calls, run};
+
+const SEED: u64 = 7;
+
+#[test]
+fn at_every_port_call_a_context_may_die_before_and_after() {
+    let made = calls(SEED, Shopping::plain());
+    let each = (1..=made).flat_map(|call| [Plan::CrashAt(call, When::Before), Plan::CrashAt(call, When::After)]);
+    let Tally { runs, sites, .. } = all(each, |plan| run(SEED, plan, Shopping::plain()));
+    println!("{made} calls, and a death before and after each: {runs} runs\n{sites}");
+    for ((context, site), seen) in &sites.0 {
+        assert!(seen.crashed_before > 0 && seen.crashed_after > 0, "nobody died at {site} of {context}: {seen:?}");
+    }
+}
