@@ -76,9 +76,8 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
     }
     let clock = Arc::new(SystemClock::start());
     let (orders, shown) = (8081 + told.port_offset, 8086 + told.port_offset);
-    let mut viewer = Client::connect(shown).await?;
     let shown_path = "/statusViews?size=1&deliveryStatus=Ready";
-    let before = viewer.total(shown_path).await?;
+    let before = Client::connect(shown).await?.total(shown_path).await?;
 
     let (left, done) = (Arc::new(AtomicU64::new(told.orders)), Arc::new(AtomicU64::new(0)));
     let began = clock.elapsed();
@@ -125,6 +124,7 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
     progress.abort();
 
     let taken: u64 = statuses.iter().filter(|(status, _)| matches!(**status, 201 | 202)).map(|(_, count)| count).sum();
+    let mut viewer = Client::connect(shown).await?; // anew: a connection that says nothing for ten seconds is closed
     let mut settled = None;
     while clock.elapsed().saturating_sub(began) < took + Duration::from_secs(120) {
         if viewer.total(shown_path).await? >= before + taken {

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// How many documents of one kind are kept in memory at the most; the lowest numbers go first.
-const CACHED: usize = 20_000;
+const CACHED: usize = 4_096;
 /// How often a command is decided again when other processes move the document, before it is a clear *contended*.
 const TRIES: u32 = 8;
 
