@@ -8,7 +8,7 @@ mod view;
 
 pub use ask::{Ask, Asking, Moment, Owes};
 pub use case::{Caller, Case, Occasion};
-pub use rule::{Aggregate, Event, Kind, Pool, Refusal, hidden};
+pub use rule::{Aggregate, Event, Kind, Never, Pool, Refusal, hidden};
 pub use time::Timestamp;
 pub use values::{EXACT, Numeric, Personal, Text, Won};
 pub use view::{Every, Follows, View};

@@ -49,6 +49,18 @@ pub trait Refusal: std::error::Error + Send + Sync + 'static {
     }
 }
 
+/// The refusal of an aggregate that nobody's wish reaches, only policies and outcomes: there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Never {}
+impl Refusal for Never {
+    fn code(&self) -> &'static str {
+        match *self {}
+    }
+    fn kind(&self) -> Kind {
+        match *self {}
+    }
+}
+
 /// A state, and the only place where its rules stand.
 ///
 /// The serialized state is the stored document and the body that a client sees, but for a field named `rule`, which holds what

@@ -2,8 +2,9 @@
 use crate::{
     asks::{Asked, Lines, Unanswered},
     journals::Journals,
-    ports::{Chance, Clock, Tasks},
+    ports::{Chance, Clock, Tasks, or_stopping},
 };
+use jumun_model::Timestamp;
 use jumun_resilience::{Backoff, BreakerSettings, State};
 use jumun_store::Store;
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub sweepers: usize,
     /// How long a reader that has just read waits for more, so that under load many facts share one write.
     pub linger: Duration,
+    /// How long an idempotency key stays bound to its case.
+    pub keys_live: Duration,
     /// How long a context that stops may take to finish what it is at.
     pub drain: Duration,
 }
@@ -45,6 +48,7 @@ impl Default for Settings {
             bulkhead: 256,
             sweepers: 32,
             linger: Duration::from_millis(4),
+            keys_live: Duration::from_secs(7 * 24 * 60 * 60),
             drain: Duration::from_secs(10),
         }
     }
@@ -80,6 +84,22 @@ impl Core {
     /// Whom it asks, and how that line stands.
     pub fn lines(&self) -> Vec<(&'static str, State)> {
         self.lines.states(self.clock.elapsed())
+    }
+
+    /// Lets go of idempotency keys whose time is over, now and every hour.
+    pub(crate) async fn forget_keys(self: std::sync::Arc<Self>) {
+        let mut stopping = self.tasks.stopping();
+        loop {
+            let before = Timestamp::from_millis(
+                self.clock.now().millis().saturating_sub_unsigned(self.settings.keys_live.as_millis() as u64),
+            );
+            if let Err(why) = self.store.forget_claims(before).await {
+                tracing::warn!(context = self.context, %why, "old idempotency keys stay for another hour");
+            }
+            if or_stopping(&mut stopping, tokio::time::sleep(Duration::from_secs(60 * 60))).await {
+                return;
+            }
+        }
     }
 
     /// Something happened that can not happen: alarmed, and nothing else is done about it.

@@ -216,6 +216,7 @@ impl Running {
         });
         journals.open(context.name, Some(store));
         hub.join(context.name, Arc::new(Answerer { core: Arc::clone(&core), context: Arc::clone(&context) }));
+        core.tasks.spawn(Arc::clone(&core).forget_keys());
         for kept in &context.kept {
             core.tasks.spawn(kept.keep_promises(Arc::clone(&core)));
         }

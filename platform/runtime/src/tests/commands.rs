@@ -9,9 +9,12 @@ use jumun_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// A booking without a clinic that answers, on a store that takes its time.
 async fn lone(sync: Duration) -> Rig {
-    let mut rig = Rig::stopped(booking::Settings::default(), Settings { door_deadline: Duration::ZERO, ..Settings::default() });
+    let settings = Settings { door_deadline: Duration::ZERO, keys_live: 3 * HOUR, ..Settings::default() };
+    let mut rig = Rig::stopped(booking::Settings::default(), settings);
     rig.sync = Some(sync);
     rig.wire.is(Line::Silent);
     rig.start("booking").await;
@@ -141,4 +144,17 @@ async fn a_rule_that_stumbles_halfway_leaves_nothing_behind() {
     let stored = MemoryStore::load(rig.store("booking"), "booking", 1).await.unwrap().unwrap();
     assert_eq!(serde_json::from_str::<Value>(&stored.body).unwrap()["sum"], 6);
     assert_eq!(stored.version, rig.facts("booking").await.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_is_free_again_once_its_time_is_over() {
+    assert_eq!(Settings::default().keys_live, 7 * 24 * HOUR);
+    let rig = lone(Duration::from_millis(1)).await;
+    let add = || Call { key: Some("k".to_owned()), ..call(Some(1), json!({ "Add": 5 })) };
+    shape(rig.calling("/bookings", Verb::Edit, add()).await);
+    for (later, sum) in [(2 * HOUR, 5), (2 * HOUR, 10)] {
+        tokio::time::sleep(later).await;
+        shape(rig.calling("/bookings", Verb::Edit, add()).await);
+        assert_eq!(rig.get("/bookings", 1).await["sum"], sum);
+    }
 }

@@ -45,28 +45,16 @@ pub enum Do {
     Refunded(Won),
 }
 
-/// Nothing that reaches a payment is a client's wish, so nothing is ever refused.
-#[derive(Debug, PartialEq, thiserror::Error)]
-pub enum No {}
-impl Refusal for No {
-    fn code(&self) -> &'static str {
-        match *self {}
-    }
-    fn kind(&self) -> Kind {
-        match *self {}
-    }
-}
-
 impl Aggregate for Payment {
     const NAME: &'static str = "payment";
     const ROOT: &'static str = "order";
     const KEYS: &'static [&'static str] = &["orderNo"];
     type Command = Do;
     type Event = Fact;
-    type Refusal = No;
+    type Refusal = Never;
     type Settings = ();
 
-    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, No> {
+    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, Never> {
         use Status::*;
         let order_no = on.number;
         Ok(match (self.paystatus, command) {

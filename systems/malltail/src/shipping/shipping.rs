@@ -22,27 +22,16 @@ pub enum Status {
 pub enum Do {
     Hold,
 }
-#[derive(Debug, PartialEq, thiserror::Error)]
-pub enum No {}
-impl Refusal for No {
-    fn code(&self) -> &'static str {
-        match *self {}
-    }
-    fn kind(&self) -> Kind {
-        match *self {}
-    }
-}
-
 impl Aggregate for Shipping {
     const NAME: &'static str = "shipping";
     const ROOT: &'static str = "order";
     const KEYS: &'static [&'static str] = &["orderNo"];
     type Command = Do;
     type Event = Fact;
-    type Refusal = No;
+    type Refusal = Never;
     type Settings = ();
 
-    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, No> {
+    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, Never> {
         Ok(match (self.shipping_status, command) {
             (Status::Absent, Do::Hold) => vec![Fact::ShippingHeld { order_no: on.number }],
             (Status::Held, Do::Hold) => vec![],

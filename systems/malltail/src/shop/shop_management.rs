@@ -51,28 +51,16 @@ pub enum Do {
     Withdraw,
 }
 
-/// Nothing here is a client's wish yet, so nothing is refused.
-#[derive(Debug, PartialEq, thiserror::Error)]
-pub enum No {}
-impl Refusal for No {
-    fn code(&self) -> &'static str {
-        match *self {}
-    }
-    fn kind(&self) -> Kind {
-        match *self {}
-    }
-}
-
 impl Aggregate for ShopManagement {
     const NAME: &'static str = "shopManagement";
     const ROOT: &'static str = "order";
     const KEYS: &'static [&'static str] = &["orderNo", "customerId"];
     type Command = Do;
     type Event = Fact;
-    type Refusal = No;
+    type Refusal = Never;
     type Settings = ();
 
-    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, No> {
+    fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, Never> {
         use Status::*;
         let order_no = on.number;
         Ok(match (self.delivery_status, command) {

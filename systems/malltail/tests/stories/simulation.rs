@@ -288,7 +288,6 @@ const UNREACHABLE: &[(&str, &str)] = &[
     ("store.next_due", "the runtime asks for what is due by target"),
     ("store.owing", "for operators' metrics"),
     ("store.story", "for operators who look at a case"),
-    ("store.forget_claims", "keys live seven days"),
     ("store.newest_write", "nobody follows a stream here"),
 ];
 
