@@ -1,6 +1,9 @@
 //! What is owed: tried until answered, given up in time, lost by no crash.
 use super::{rig::*, toys::booking};
-use crate::door::{Reply, Verb};
+use crate::{
+    Settings,
+    door::{Reply, Verb},
+};
 use jumun_model::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -156,4 +159,31 @@ async fn one_document_that_panics_keeps_nobody_else_from_what_is_due() {
     assert_eq!(rig.get("/bookings", 1).await["reminded"], Value::Null);
     assert!(matches!(rig.book(clinic).await, Ok(Reply::Opened(_))));
     until("so is a later one", async || rig.get("/bookings", 3).await["reminded"].as_str().map(drop)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_does_not_stampede_when_whoever_is_asked_comes_back() {
+    const PENDING: u64 = 400;
+    // pauses so short that all of them are due the moment the breaker closes
+    let backoff = jumun_resilience::Backoff { first: ms(1), most: ms(20) };
+    let settings = Settings { backoff, ..Settings::default() };
+    let mut rig = Rig::stopped(booking::Settings { give_up: None, ..booking::Settings::default() }, settings);
+    rig.start("clinic").await;
+    rig.start("booking").await;
+    let clinic = rig.clinic(PENDING).await;
+    rig.wire.is(Line::Refused);
+    for asked in (0..PENDING).map(|_| booking(&rig, clinic)).collect::<Vec<_>>() {
+        assert!(matches!(asked.await, Ok(Ok(Reply::NotYet(_)))));
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rig.wire.sent(), [], "nobody was there to take it");
+    let answer = ms(100);
+    rig.wire.is(Line::Slow(answer));
+    until_is("all are booked", json!(0), async || rig.get("/clinics", clinic).await["left"].clone()).await;
+    let sent: Vec<_> = rig.wire.sent().into_iter().map(|(at, _)| at).collect();
+    let under_way = |at: Timestamp| sent.iter().filter(|&&other| other <= at && at.since(other) < answer).count();
+    let most = sent.iter().map(|&at| under_way(at)).max();
+    assert!(most.is_some_and(|most| most <= Settings::default().sweepers), "{most:?} at once");
+    assert!(sent.iter().filter(|&&at| at < sent[0] + answer).count() <= 3, "the first are trials");
+    assert_eq!(sent.len() as u64, PENDING, "each once");
 }
