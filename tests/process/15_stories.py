@@ -2,6 +2,7 @@
 """The business through HTTP, as stories; each waits until what it tells has settled."""
 import json
 import os
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -195,6 +196,11 @@ def probes_and_metrics_answer(mall):
         assert name in text, name
 
 
+def the_document_that_is_printed_is_the_one_that_is_served(mall):
+    printed = subprocess.run([os.environ["JUMUN_BIN"], "openapi", "malltail", "order"], capture_output=True, text=True, check=True)
+    assert json.loads(printed.stdout) == row(mall, 8081, "/openapi.json")
+
+
 STORIES = [
     an_order_is_taken_paid_listed_and_shown,
     a_cancelled_order_is_held_and_paid_back_and_a_repeat_is_no_error,
@@ -209,6 +215,7 @@ STORIES = [
     bad_input_is_named_and_never_a_fault_of_ours,
     a_reader_of_the_stream_who_comes_back_misses_nothing,
     probes_and_metrics_answer,
+    the_document_that_is_printed_is_the_one_that_is_served,
 ]
 
 

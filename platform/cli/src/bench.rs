@@ -144,17 +144,17 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
             "settledSeconds": settled.map(|time| time.as_secs_f64()), "settledPerSecond": settled.map(rate),
             "millis": { "p50": millis(0.5), "p90": millis(0.9), "p99": millis(0.99), "p999": millis(0.999), "max": millis(1.0) },
         });
-        println!("{figures:#}");
+        say!("{figures:#}");
     } else {
-        println!(
+        say!(
             "\r{} orders over {} connections in {:.2} s: {:.0} taken per second, {errors} errors",
             told.orders,
             told.connections,
             took.as_secs_f64(),
             rate(took)
         );
-        println!("answers: {statuses:?}");
-        println!(
+        say!("answers: {statuses:?}");
+        say!(
             "millis: p50 {:.2}, p90 {:.2}, p99 {:.2}, p99.9 {:.2}, max {:.2}",
             millis(0.5),
             millis(0.9),
@@ -163,8 +163,8 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
             millis(1.0)
         );
         match settled {
-            Some(time) => println!("settled to the last row after {:.2} s: {:.0} per second", time.as_secs_f64(), rate(time)),
-            None => println!("not settled within two minutes"),
+            Some(time) => say!("settled to the last row after {:.2} s: {:.0} per second", time.as_secs_f64(), rate(time)),
+            None => say!("not settled within two minutes"),
         }
     }
     if settled.is_none() { Err("not settled within two minutes".to_owned()) } else { Ok(()) }

@@ -41,19 +41,19 @@ pub(crate) async fn demo(offer: &Offer, config: &Config) -> Result<(), String> {
 impl Stage {
     async fn play(&mut self, step: &Step) -> Result<(), String> {
         match *step {
-            Step::Say(sentence) => println!("\n{sentence}"),
+            Step::Say(sentence) => say!("\n{sentence}"),
             Step::Open(path, body) => {
-                println!("\n  > POST {path} {body}");
+                say!("\n  > POST {path} {body}");
                 let call = self.call(path, None, |verb| verb == Verb::Open, body).await?;
                 self.answer(call).await?;
             }
             Step::Command(path, number, name) => {
-                println!("\n  > PUT {path}/{number}/{name}");
+                say!("\n  > PUT {path}/{number}/{name}");
                 let call = self.call(path, Some(number), |verb| verb == Verb::Command(name), "null").await?;
                 self.answer(call).await?;
             }
             Step::Turn(dial, to) => {
-                println!("\n  ~ {dial}: {to}");
+                say!("\n  ~ {dial}: {to}");
                 let (_, dial) = self.dials.iter().find(|(name, _)| *name == dial).ok_or_else(|| format!("no dial {dial}"))?;
                 let mut shown = dial.show();
                 if let (Some(fields), Ok(Value::Object(wanted))) = (shown.as_object_mut(), serde_json::from_str(to)) {
@@ -67,10 +67,10 @@ impl Stage {
                 let (running, door) = self.door(path)?;
                 let by = Caller::system();
                 let seen = door.item(&running.core, number, &by).await;
-                println!("\n  > GET {path}/{number}");
+                say!("\n  > GET {path}/{number}");
                 match seen {
-                    Ok(shape) => println!("    {}", brief(&shape.body)),
-                    Err(problem) => println!("    {}", problem.detail),
+                    Ok(shape) => say!("    {}", brief(&shape.body)),
+                    Err(problem) => say!("    {}", problem.detail),
                 }
             }
         }
@@ -97,12 +97,12 @@ impl Stage {
     }
 
     async fn answer(&mut self, answer: Result<Reply, Problem>) -> Result<(), String> {
-        let shown = |what: &str, shape: &Shape| println!("    {what}: {}", brief(&shape.body));
+        let shown = |what: &str, shape: &Shape| say!("    {what}: {}", brief(&shape.body));
         match &answer {
             Ok(Reply::Opened(shape)) => shown("created", shape),
             Ok(Reply::Done(shape)) => shown("done", shape),
             Ok(Reply::NotYet(shape)) => shown("taken, look again a little later", shape),
-            Err(problem) => println!("    refused ({}): {}", problem.code, problem.detail),
+            Err(problem) => say!("    refused ({}): {}", problem.code, problem.detail),
         }
         self.tell().await
     }
@@ -138,7 +138,7 @@ impl Stage {
         facts.sort_by_key(|fact| (fact.at, fact.seq));
         for fact in facts {
             let since = fact.at.since(self.began);
-            println!("    {:>6} ms  {:<9} {:<10} {}", since.as_millis(), fact.context, fact.case.to_string(), fact.name);
+            say!("    {:>6} ms  {:<9} {:<10} {}", since.as_millis(), fact.context, fact.case.to_string(), fact.name);
         }
         Ok(())
     }

@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
+/// Prints a line. Whoever stops reading (`| head`) is no reason to stop, let alone to panic.
+macro_rules! say {
+    ($($what:tt)*) => { crate::say(format_args!($($what)*)) };
+}
+
 mod bench;
-mod board;
 mod config;
 mod demo;
 mod operators;
+mod printed;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +60,13 @@ enum Command {
         #[arg(long)]
         svg: bool,
     },
+    /// Prints the OpenAPI document of a context.
+    Openapi {
+        /// Which system.
+        system: String,
+        /// Which context.
+        context: String,
+    },
     /// Drives a running system and says how fast it was.
     Bench(bench::Told),
     /// Prints every key of the configuration, its value, where that comes from, and its meaning.
@@ -86,15 +98,24 @@ fn carry_out(args: Args, offers: &[Offer]) -> Result<(), String> {
         }
         Command::Demo { system } => runtime()?.block_on(demo::demo(of(offers, &system)?, &config)),
         Command::Board { system, svg } => {
-            print!("{}", board::board(of(offers, &system)?, &config, svg)?);
+            say!("{}", printed::board(of(offers, &system)?, &config, svg)?.trim_end());
+            Ok(())
+        }
+        Command::Openapi { system, context } => {
+            say!("{:#}", printed::openapi(of(offers, &system)?, &config, &context)?);
             Ok(())
         }
         Command::Bench(told) => runtime()?.block_on(bench::bench(&told)),
         Command::Config => {
-            print!("{}", config.manual());
+            say!("{}", config.manual().trim_end());
             Ok(())
         }
     }
+}
+
+fn say(what: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{what}");
 }
 
 fn of<'a>(offers: &'a [Offer], name: &str) -> Result<&'a Offer, String> {

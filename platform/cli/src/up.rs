@@ -214,7 +214,7 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
     let gateway = Server::start(gateway, Gateway::new(routes).router());
     let operators = Server::start(operators, crate::operators::router(&town));
     town.set_ready(true).await;
-    print!("{}", banner(offer, &town, began.elapsed()).await);
+    say!("{}", banner(offer, &town, began.elapsed()).await);
 
     stop_signal().await?;
     tracing::info!("stopping");
