@@ -68,7 +68,10 @@ def free_offset():
     for offset in range(1000 + os.getpid() % 100 * 10, 24000, 1010):
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             for port in PORTS:
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+                probe = held.enter_context(socket.socket())
+                # As the server does: what a killed one left in TIME_WAIT is free, what listens is not.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port + offset))
             return offset
     raise AssertionError("no port offset with all ports free")
 
