@@ -29,7 +29,7 @@ board:
 
 # Whole systems from many seeds
 soak seeds="1000":
-    JUMUN_SIM_SEEDS={{seeds}} cargo test --release --locked -p jumun-sim -- --nocapture
+    JUMUN_SEEDS={{seeds}} cargo test --release --locked -p jumun-malltail --test stories simulation -- --nocapture
 
 # The documentation of the code
 docs:

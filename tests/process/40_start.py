@@ -15,7 +15,10 @@ def refused(data, says, *more, offset=None):
     """`jumun up` ends by itself, with one sentence that says this."""
     offset = lib.free_offset() if offset is None else offset
     command = [os.environ["JUMUN_BIN"], "up", "malltail", "--data", str(data), "--port-offset", str(offset), *more]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired as running:
+        raise AssertionError(f"it runs, and should have said {says}: {running.stdout}") from None
     lines = [line for line in done.stderr.splitlines() if line.startswith("jumun: ")]
     assert done.returncode != 0, f"exit code 0: {done.stdout}{done.stderr}"
     assert len(lines) == 1 and "panicked" not in done.stderr, f"not one sentence: {done.stderr}"
@@ -39,8 +42,10 @@ def main():
 
         damaged = folder / "damaged"
         damaged.mkdir()
-        (damaged / "order.db").write_bytes(b"this is no database, and has never been one" * 200)
+        was = b"this is no database, and has never been one" * 200
+        (damaged / "order.db").write_bytes(was)
         refused(damaged, ["order.db"])
+        assert (damaged / "order.db").exists() and (damaged / "order.db").read_bytes() == was, "what could not be read was touched"
 
         with lib.up("malltail") as mall:
             data = mall.log.parent / "data"
@@ -49,7 +54,7 @@ def main():
             assert lib.call("GET", mall.url(8081, "/orders/1")).status == 200
 
         newer = folder / "newer"
-        system = lib.System("malltail", folder, *[])
+        system = lib.System("malltail", folder)
         try:
             system.wait_ready()
             system.stop()
@@ -61,7 +66,8 @@ def main():
             db.execute("UPDATE meta SET value = '999' WHERE key = 'schema'")
         refused(newer, ["newer", "order.db"])
         with sqlite3.connect(newer / "order.db") as db:
-            assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("999",)
+            schema = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+            assert schema == ("999",), f"the newer schema was overwritten: {schema}"
 
 
 if __name__ == "__main__":

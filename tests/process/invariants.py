@@ -8,6 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import lib
+
 
 def rows(data, context, sql):
     """Read-only, so that looking changes nothing, also beside a running system."""
@@ -19,19 +21,27 @@ def documents(data, context, table):
     return {number: {**json.loads(body), "version": version} for number, version, body in rows(data, context, f'SELECT number, version, body FROM "{table}" WHERE version > 0')}
 
 
-def unsettled(data):
-    """How much is still under way: what is owed, and what readers have not read yet."""
-    owed = sum(rows(data, context, f'SELECT count(*) FROM "{table}" WHERE "of" IS NOT NULL')[0][0] for context, table in [("order", "order"), ("pay", "payment")])
-    newest = {publisher: rows(data, publisher, "SELECT coalesce(max(seq), 0) FROM journal")[0][0] for publisher in ("order", "pay", "shop")}
-    read = [(publisher, seq) for context in ("pay", "shop", "viewPage") for publisher, seq in rows(data, context, "SELECT publisher, seq FROM position")]
-    # CancelPayment, OrderInfoUpdate, ListedWhenEstablished, and the view's three
-    behind = max(0, 6 - len(read)) if any(newest.values()) else 0
-    return owed + behind + sum(newest[publisher] - seq for publisher, seq in read)
+def shown(data, context, view):
+    """A view's rows as they would be read, by number: without how many writes it took, and in which order they came."""
+    with sqlite3.connect(f"file:{Path(data, context + '.db')}?mode=ro", uri=True, timeout=10) as db:
+        db.row_factory = sqlite3.Row
+        found = [dict(row) for row in db.execute(f'SELECT * FROM "{view}"')]
+    return {row["number"]: {name: value for name, value in row.items() if name not in ("version", "revision", "seq")} for row in found}
+
+
+def unsettled(system):
+    """How much of a running system is still under way: what is owed, what readers have not read yet, and who does not run."""
+    contexts = lib.call("GET", system.url(lib.OPERATORS, "/state")).json["contexts"]
+    return sum(it["owed"]["owing"] + sum(lag["behind"] for lag in it["lag"]) if it["running"] else 1 for it in contexts)
+
+
+GIVEN_BACK, LEFT = ("Refunded", "Voided", "Declined"), ("ShippingStarted", "ShippingCompleted")
 
 
 def violations(data):
     orders, payments = documents(data, "order", "order"), documents(data, "pay", "payment")
     shop, views = documents(data, "shop", "shopManagement"), documents(data, "viewPage", "statusViews")
+    shippings, deliveries = documents(data, "shipping", "shipping"), documents(data, "delivery", "delivery")
     ledger = rows(data, "provider", "SELECT key, kind, amount FROM ledger")
     found = []
 
@@ -49,24 +59,39 @@ def violations(data):
 
     for number, order in orders.items():
         status, payment = order["orderStatus"], payments.get(number, {}).get("paystatus", "absent")
-        listed = shop.get(number, {})
-        if status == "Ordered":
-            holds(payment == "Paid", f"order {number} is Ordered and its payment {payment}")
-            holds(listed.get("deliveryStatus") == "Ready", f"order {number} is Ordered and the shop says {listed.get('deliveryStatus')}")
-            holds(money[number] == order["amount"], f"order {number} costs {order['amount']} and {money[number]} was taken")
-        elif status in ("Canceled", "PaymentFailed"):
-            holds(payment in ("Refunded", "Voided", "Declined"), f"order {number} is {status} and its payment {payment}")
-            holds(listed.get("deliveryStatus") != "Ready", f"order {number} is {status} and the shop says Ready")
-            holds(money[number] == 0, f"order {number} is {status} and {money[number]} was kept")
+        listed = shop.get(number, {}).get("deliveryStatus", "absent")
+        parcel = shippings.get(number, {}).get("shippingStatus", "absent")
+        delivery = deliveries.get(number, {})
+        if status == "Canceled" and order["reason"] == "customs":
+            status = "Canceled by customs"
+        stands = f"order {number} is {status}"
+        if status in ("Ordered", "Canceled by customs"):
+            holds(payment == "Paid", f"{stands} and its payment {payment}")
+            holds(money[number] == order["amount"], f"{stands}, costs {order['amount']}, and {money[number]} was taken")
+            holds(listed in ("Ready", "Accepted"), f"{stands} and the shop says {listed}")
+            holds((listed == "Accepted") == (parcel in LEFT), f"{stands}, the shop says {listed}, and the parcel is {parcel}")
+        elif status in ("Canceled", "PaymentFailed", "Rejected"):
+            holds(payment in GIVEN_BACK, f"{stands} and its payment {payment}")
+            holds(money[number] == 0, f"{stands} and {money[number]} was kept")
+            holds(listed not in ("Ready", "Accepted"), f"{stands} and the shop says {listed}")
+            holds(parcel not in LEFT, f"{stands}, its money was given back, and the parcel is {parcel}")
         else:
-            found.append(f"order {number} has not settled: {status}")
+            found.append(f"{stands}: it has not settled")
+        discarded = delivery.get("deliveryStatus") == "Discarded"
+        holds(discarded == (status == "Canceled by customs"), f"{stands} and its goods are {delivery.get('deliveryStatus')}")
         view = views.get(number, {})
-        holds(view.get("orderStatus") == status, f"order {number} is {status} and its view says {view.get('orderStatus')}")
+        holds(view.get("orderStatus") == order["orderStatus"], f"{stands} and its view says {view.get('orderStatus')}")
         holds(view.get("payStatus") == payment, f"order {number}: the payment is {payment} and the view says {view.get('payStatus')}")
+        shown = view.get("shopStatus") or "absent"
+        holds(shown == listed or listed == "Awaited", f"order {number}: the shop says {listed} and the view says {shown}")
+        holds(view.get("customsStatus") == delivery.get("customsStatus"), f"order {number}: customs {delivery.get('customsStatus')}, the view says {view.get('customsStatus')}")
     for number, row in shop.items():
         holds(row["deliveryStatus"] != "Ready" or payments.get(number, {}).get("paystatus") == "Paid", f"the shop lists order {number}, which is not paid")
 
-    for context, table, kept in [("order", "order", orders), ("pay", "payment", payments), ("shop", "shopManagement", shop)]:
+    for context, table, kept in [
+        ("order", "order", orders), ("pay", "payment", payments), ("shop", "shopManagement", shop),
+        ("shipping", "shipping", shippings), ("delivery", "delivery", deliveries),
+    ]:
         facts = dict(rows(data, context, f"SELECT number, count(*) FROM journal WHERE source = '{table}' GROUP BY number"))
         for number, document in kept.items():
             holds(facts.get(number) == document["version"], f"{table} {number} is at version {document['version']} after {facts.get(number)} facts")

@@ -4,12 +4,19 @@ macro_rules! say {
     ($($what:tt)*) => { crate::say(format_args!($($what)*)) };
 }
 
+mod aside;
 mod bench;
+mod callers;
+mod case;
 mod config;
 mod demo;
+mod events;
+mod metrics;
 mod operators;
 mod printed;
+mod reach;
 mod up;
+mod views;
 
 use clap::{Parser, Subcommand};
 use config::Config;
@@ -67,6 +74,14 @@ enum Command {
         /// Which context.
         context: String,
     },
+    /// Tells the story of one case: what happened, what is owed, what is set aside.
+    Case(case::Told),
+    /// Lists what could not be taken in; shows it, retries it, drops it.
+    Aside(aside::Told),
+    /// Prints facts as they were published, one per line.
+    Events(events::Told),
+    /// Lists views, and rebuilds them from the first fact while clients read them.
+    Views(views::Told),
     /// Drives a running system and says how fast it was.
     Bench(bench::Told),
     /// Prints every key of the configuration, its value, where that comes from, and its meaning.
@@ -105,6 +120,10 @@ fn carry_out(args: Args, offers: &[Offer]) -> Result<(), String> {
             say!("{:#}", printed::openapi(of(offers, &system)?, &config, &context)?);
             Ok(())
         }
+        Command::Case(told) => runtime()?.block_on(case::case(of(offers, told.system())?, &config, &told)),
+        Command::Aside(told) => runtime()?.block_on(aside::aside(of(offers, told.system())?, &config, &told)),
+        Command::Events(told) => runtime()?.block_on(events::events(of(offers, told.system())?, &config, &told)),
+        Command::Views(told) => runtime()?.block_on(views::views(of(offers, told.system())?, &config, &told)),
         Command::Bench(told) => runtime()?.block_on(bench::bench(&told)),
         Command::Config => {
             say!("{}", config.manual().trim_end());

@@ -1,5 +1,5 @@
 //! The operators' port: contexts are stopped and started, providers are steered, while the rest runs.
-use crate::up::Town;
+use crate::{aside, case, events, metrics, up::Town, views};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -8,18 +8,74 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::json;
+use jumun_runtime::Stand;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(crate) fn router(town: &Arc<Town>) -> Router {
     Router::new()
-        .route("/", get(|| async { Json(json!({ "contexts": "/contexts", "dials": "/dials" })) }))
+        .route("/", get(index))
+        .route("/state", get(state))
+        .route("/actuator/prometheus", get(prometheus))
+        .route("/board.svg", get(board))
+        .route("/cases/{root}/{number}", get(case::get))
+        .route("/events", get(events::get))
+        .route("/views", get(views::list))
+        .route("/views/{context}/{view}/rebuild", get(views::progress).post(views::rebuild))
+        .route("/aside", get(aside::list))
+        .route("/aside/{context}/{number}", get(aside::get))
+        .route("/aside/{context}/{number}/retry", post(aside::retry))
+        .route("/aside/{context}/{number}/drop", post(aside::let_go))
         .route("/contexts", get(contexts))
         .route("/contexts/{name}/start", post(start))
         .route("/contexts/{name}/stop", post(stop))
         .route("/dials", get(dials))
         .route("/dials/{name}", get(dial).put(turn))
         .with_state(Arc::clone(town))
+}
+
+async fn index(State(town): State<Arc<Town>>) -> Response {
+    let at = ["contexts", "dials", "state", "board.svg", "aside", "events", "views"]
+        .map(|name| (name.to_owned(), Value::from(format!("/{name}"))));
+    let mut index = Map::from_iter([("system".to_owned(), town.system().into()), ("roots".to_owned(), json!(town.roots()))]);
+    index.extend(at);
+    index.insert("cases".to_owned(), "/cases/{root}/{number}".into());
+    Json(index).into_response()
+}
+/// Everything that the process counts, the gateway's own too.
+async fn prometheus(State(town): State<Arc<Town>>) -> Response {
+    for name in town.names() {
+        let looked = town.with(name, async |running| jumun_http::gauges(running.context(), &running.core).await).await;
+        if let Some(Err(why)) = looked {
+            tracing::debug!(context = name, %why, "the gauges are as they were");
+        }
+    }
+    metrics::page(town.metrics())
+}
+/// How everything stands, for the live board.
+async fn state(State(town): State<Arc<Town>>) -> Response {
+    let mut contexts = Vec::new();
+    for (name, port, running) in town.contexts().await {
+        let stand = match town.with(name, async |running| running.stand().await).await {
+            None => town.at_rest(name),
+            Some(Ok(stand)) => stand,
+            Some(Err(why)) => return problem(StatusCode::SERVICE_UNAVAILABLE, &format!("{name} can not tell: {why}")),
+        };
+        contexts.push(Context { name, port, running, stand });
+    }
+    Json(json!({ "system": town.system(), "contexts": contexts })).into_response()
+}
+#[derive(Serialize)]
+struct Context {
+    name: &'static str,
+    port: u16,
+    running: bool,
+    #[serde(flatten)]
+    stand: Stand,
+}
+async fn board(State(town): State<Arc<Town>>) -> Response {
+    ([("content-type", "image/svg+xml")], town.board().to_owned()).into_response()
 }
 
 async fn contexts(State(town): State<Arc<Town>>) -> Response {
@@ -39,8 +95,7 @@ async fn answer(done: Result<(), String>, town: &Arc<Town>) -> Response {
     }
 }
 async fn dials(State(town): State<Arc<Town>>) -> Response {
-    Json(town.dials.iter().map(|(name, dial)| ((*name).to_owned(), dial.show())).collect::<serde_json::Map<_, _>>())
-        .into_response()
+    Json(town.dials.iter().map(|(name, dial)| ((*name).to_owned(), dial.show())).collect::<Map<_, _>>()).into_response()
 }
 async fn dial(State(town): State<Arc<Town>>, Path(name): Path<String>) -> Response {
     match town.dials.iter().find(|(dial, _)| *dial == name) {
@@ -53,7 +108,7 @@ async fn turn(State(town): State<Arc<Town>>, Path(name): Path<String>, body: Byt
     let Some((_, dial)) = town.dials.iter().find(|(dial, _)| *dial == name) else {
         return problem(StatusCode::NOT_FOUND, &format!("there is no dial {name}"));
     };
-    let wanted: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(&body) {
+    let wanted: Map<String, Value> = match serde_json::from_slice(&body) {
         Ok(wanted) => wanted,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &format!("the body is no JSON object: {why}")),
     };
@@ -73,7 +128,7 @@ async fn turn(State(town): State<Arc<Town>>, Path(name): Path<String>, body: Byt
     }
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("problem");
     let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     (status, [("content-type", "application/problem+json")], body.to_string()).into_response()

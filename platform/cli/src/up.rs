@@ -1,15 +1,21 @@
 //! `jumun up`: a whole system in one process.
-use crate::config::Config;
+use crate::{
+    callers,
+    config::Config,
+    metrics::{self, Metrics},
+};
 use axum::Router;
-use jumun_gateway::{Gateway, GatewayRoute, Upstream};
-use jumun_http::{Access, House, Phrases};
-use jumun_runtime::{Built, Chance, Clock, Context, Dialed, Neighbourhood, Offer, Running, Surroundings, SystemClock};
+use jumun_console::Console;
+use jumun_gateway::{Gateway, GatewayRoute, Rate, Upstream, edged};
+use jumun_http::{Access, BodyLimit, House, Limits, Phrases, guarded};
+use jumun_runtime::{
+    Built, Chance, Clock, Context, Dialed, Neighbourhood, Offer, Running, Stand, Surroundings, SystemClock, door::OPERATOR,
+};
 use jumun_store_sqlite::SqliteStore;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,9 +29,7 @@ use tokio::{
 
 /// The gateway's and the operators' local ports, before any offset.
 const GATEWAY: u16 = 8088;
-const OPERATORS: u16 = 8089;
-/// The largest body of a request, in bytes.
-const BODY: usize = 64 * 1024;
+pub(crate) const OPERATORS: u16 = 8089;
 
 /// What `up` was told.
 #[derive(Clone, Debug)]
@@ -41,13 +45,17 @@ pub(crate) struct Town {
     told: Told,
     neighbourhood: Neighbourhood,
     house: HouseParts,
+    board: String,
+    access: Access,
+    limits: Limits,
+    body: BodyLimit,
     ready: AtomicBool,
     lodgings: BTreeMap<&'static str, Lodging>,
     pub(crate) dials: Vec<(&'static str, Arc<dyn Dialed>)>,
 }
 struct HouseParts {
     system: &'static str,
-    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    metrics: Metrics,
     phrases: Arc<Phrases>,
 }
 /// A context's place: there whether it runs or not.
@@ -56,9 +64,13 @@ struct Lodging {
     upstream: Arc<Upstream>,
     guest: Mutex<Option<Guest>>,
 }
-/// A context that runs.
+/// A context that runs, or is looked at.
 struct Guest {
     running: Running,
+    /// Its door; none while it is at rest.
+    door: Option<Door>,
+}
+struct Door {
     server: Server,
     ready: watch::Sender<bool>,
 }
@@ -68,12 +80,12 @@ pub(crate) struct Server {
     task: JoinHandle<std::io::Result<()>>,
 }
 impl Server {
-    pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
+    pub(crate) fn start(listener: TcpListener, router: Router, limits: Limits) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let until = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        Server { stop, task: tokio::spawn(jumun_http::serve(listener, router, until)) }
+        Server { stop, task: tokio::spawn(jumun_http::serve(listener, router, limits, until)) }
     }
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
@@ -93,8 +105,7 @@ impl Town {
         }
         let context = &lodging.context;
         let listener = listen(self.told.listen, context.port, self.told.port_offset, context.name).await?;
-        let file = self.told.data.join(format!("{}.db", context.name));
-        let store = SqliteStore::open(&file, context.layout(), context.name).map_err(|why| why.to_string())?;
+        let store = SqliteStore::open(self.file(name), context.layout(), context.name).map_err(|why| why.to_string())?;
         let running = Running::start(Arc::clone(context), Arc::new(store), &self.neighbourhood)
             .await
             .map_err(|why| format!("{name} can not start: {why}"))?;
@@ -104,33 +115,81 @@ impl Town {
             metrics: Arc::clone(&self.house.metrics),
             phrases: Arc::clone(&self.house.phrases),
             ready,
-            body_limit: BODY,
-            access: Access::Open,
+            body: self.body,
+            access: self.access.clone(),
         };
         let router = jumun_http::router(&running, &house);
         lodging.upstream.set(Some(router.clone()));
-        *guest = Some(Guest { running, server: Server::start(listener, router), ready: set_ready });
+        *guest =
+            Some(Guest { running, door: Some(Door { server: Server::start(listener, router, self.limits), ready: set_ready }) });
         Ok(())
+    }
+    fn file(&self, name: &str) -> PathBuf {
+        self.told.data.join(format!("{name}.db"))
     }
 
     /// Stops a context: it finishes what it is at. Nothing if it does not run.
     pub(crate) async fn close(&self, name: &str) -> Result<(), String> {
         let lodging = self.lodgings.get(name).ok_or_else(|| format!("{} has no context {name}", self.house.system))?;
-        if let Some(Guest { running, server, ready }) = lodging.guest.lock().await.take() {
-            ready.send_replace(false); // streams end, probes say so
-            lodging.upstream.set(None);
-            server.stop().await;
+        if let Some(Guest { running, door }) = lodging.guest.lock().await.take() {
+            if let Some(Door { server, ready }) = door {
+                ready.send_replace(false); // streams end, probes say so
+                lodging.upstream.set(None);
+                server.stop().await;
+            }
             running.stop().await.map_err(|why| format!("{name} did not stop cleanly: {why}"))?;
         }
         Ok(())
+    }
+
+    /// Stops every context.
+    pub(crate) async fn close_all(&self) -> Result<(), String> {
+        let mut failed = None;
+        for name in self.lodgings.keys() {
+            if let Err(why) = self.close(name).await {
+                failed = Some(why);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn system(&self) -> &'static str {
+        self.house.system
+    }
+    /// All metrics of the process.
+    pub(crate) fn metrics(&self) -> String {
+        (self.house.metrics)()
+    }
+    /// The board, drawn.
+    pub(crate) fn board(&self) -> &str {
+        &self.board
+    }
+    /// The contexts' names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.lodgings.keys().copied()
+    }
+    /// What kinds of cases there are.
+    pub(crate) fn roots(&self) -> BTreeSet<&'static str> {
+        self.lodgings.values().flat_map(|lodging| lodging.context.roots()).collect()
+    }
+    /// How a context stands that does not run.
+    pub(crate) fn at_rest(&self, name: &str) -> Stand {
+        self.lodgings[name].context.at_rest()
+    }
+    /// Does something with a context, if it runs.
+    pub(crate) async fn with<T>(&self, name: &str, what: impl AsyncFnOnce(&Running) -> T) -> Option<T> {
+        match &*self.lodgings.get(name)?.guest.lock().await {
+            Some(guest) => Some(what(&guest.running).await),
+            None => None,
+        }
     }
 
     /// Whether new requests are welcome, at every door.
     async fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
         for lodging in self.lodgings.values() {
-            if let Some(guest) = &*lodging.guest.lock().await {
-                guest.ready.send_replace(ready);
+            if let Some(Guest { door: Some(door), .. }) = &*lodging.guest.lock().await {
+                door.ready.send_replace(ready);
             }
         }
     }
@@ -157,13 +216,67 @@ async fn listen(to: IpAddr, port: u16, offset: u16, who: &str) -> Result<TcpList
     })
 }
 
+/// A town with nobody in it yet. `ledgers` is where what is outside of the contexts keeps files of its own.
+fn built(
+    offer: &Offer,
+    config: &Config,
+    ledgers: Option<&Path>,
+    told: Told,
+    access: Access,
+    metrics: Metrics,
+) -> Result<Arc<Town>, String> {
+    let (clock, chance): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::start()), Arc::new(Chance::fresh()));
+    let around = Surroundings { data: ledgers, clock: Arc::clone(&clock), chance: Arc::clone(&chance) };
+    let Built { system, dials } = (offer.build)(&config.of(offer.name), &around)?;
+    if let Some(wrong) = system.check().first() {
+        return Err(format!("{} does not hold together: {wrong}", system.name));
+    }
+    let neighbourhood = Neighbourhood::of(&system, clock, chance, config.platform()?);
+    let phrases = Arc::new(Phrases::new(offer.phrases).map_err(|why| why.to_string())?);
+    let board = system.board().svg();
+    let lodging = |context: Context| {
+        let (upstream, context) = (Upstream::named(context.name), Arc::new(context));
+        (context.name, Lodging { context, upstream, guest: Mutex::new(None) })
+    };
+    Ok(Arc::new(Town {
+        told,
+        neighbourhood,
+        house: HouseParts { system: system.name, metrics, phrases },
+        board,
+        access,
+        limits: config.limits()?,
+        body: config.body()?,
+        ready: AtomicBool::new(false),
+        lodgings: system.contexts.into_iter().map(lodging).collect(),
+        dials,
+    }))
+}
+
+/// A system that does not run, on its data: every context that ever ran can be looked at and mended. Nothing listens, nobody asks.
+pub(crate) async fn at_rest(offer: &Offer, config: &Config, data: PathBuf) -> Result<Arc<Town>, String> {
+    let told = Told { data, listen: IpAddr::from([127, 0, 0, 1]), port_offset: 0, without: Vec::new() };
+    let town = built(offer, config, None, told, Access::Open, Arc::new(String::new))?;
+    let mut found = false;
+    for (name, lodging) in &town.lodgings {
+        if town.file(name).exists() {
+            let context = &lodging.context;
+            let store = SqliteStore::open(town.file(name), context.layout(), context.name).map_err(|why| why.to_string())?;
+            let running = Running::at_rest(Arc::clone(context), Arc::new(store), &town.neighbourhood);
+            *lodging.guest.lock().await = Some(Guest { running, door: None });
+            found = true;
+        }
+    }
+    if found { Ok(town) } else { Err(format!("{} holds no data of {}", town.told.data.display(), offer.name)) }
+}
+
 /// Runs a system until it is told to stop.
 pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(), String> {
     let began = SystemClock::start();
-    if !told.listen.is_loopback() {
-        return Err(
-            "beyond loopback every caller must say who it is, and that is not built yet: listen on 127.0.0.1 or ::1".to_owned()
-        );
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let access = callers::access(config, &clock)?;
+    if access.is_open() && !told.listen.is_loopback() {
+        let sets = "auth.tokens, auth.tokens_file or auth.jwt (`jumun config` explains them)";
+        return Err(format!("beyond loopback every caller must say who they are: set {sets}"));
     }
     let shown = told.data.display().to_string();
     std::fs::create_dir_all(&told.data).map_err(|why| format!("the data folder {shown} can not be made: {why}"))?;
@@ -172,47 +285,33 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|why| format!("the data folder {shown} can not be written: {why}"))?;
 
-    let (clock, chance): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::start()), Arc::new(Chance::fresh()));
-    let metrics = metrics()?;
-    let around = Surroundings { data: Some(&told.data), clock: Arc::clone(&clock), chance: Arc::clone(&chance) };
-    let Built { system, dials } = (offer.build)(&config.of(offer.name), &around)?;
-    if let Some(wrong) = system.check().first() {
-        return Err(format!("{} does not hold together: {wrong}", system.name));
-    }
-    let neighbourhood = Neighbourhood::of(&system, clock, chance, config.platform()?);
-    let phrases = Arc::new(Phrases::new(offer.phrases).map_err(|why| why.to_string())?);
-    let mut routes = Vec::new();
-    let lodging = |context: Context| {
-        let upstream = Upstream::named(context.name);
-        let context = Arc::new(context);
-        for door in context.doors() {
-            routes.push(GatewayRoute { prefix: door.path().to_owned(), to: Arc::clone(&upstream) });
-        }
-        (context.name, Lodging { context, upstream, guest: Mutex::new(None) })
-    };
-    let lodgings = system.contexts.into_iter().map(lodging).collect();
-    let town = Arc::new(Town {
-        told,
-        neighbourhood,
-        house: HouseParts { system: system.name, metrics, phrases },
-        ready: AtomicBool::new(false),
-        lodgings,
-        dials,
-    });
+    let rate = config.rate()?;
+    let town = built(offer, config, Some(&told.data.clone()), told, access, metrics::kept()?)?;
     let told = &town.told;
     for name in &told.without {
         if !town.lodgings.contains_key(name.as_str()) {
-            return Err(format!("{} has no context {name} to go without", system.name));
+            return Err(format!("{} has no context {name} to go without", offer.name));
         }
     }
 
     let gateway = listen(told.listen, GATEWAY, told.port_offset, "the gateway").await?;
-    let operators = listen(told.listen, OPERATORS, told.port_offset, "operators").await?;
+    let operators_port = listen(told.listen, OPERATORS, told.port_offset, "operators").await?;
+    let routes = town.lodgings.values().flat_map(|lodging| {
+        let route = |path: &str| GatewayRoute { prefix: path.to_owned(), to: Arc::clone(&lodging.upstream) };
+        lodging.context.doors().iter().map(move |door| route(door.path()))
+    });
     for name in town.lodgings.keys().filter(|name| !told.without.iter().any(|without| without == **name)) {
         town.open(name).await?;
     }
-    let gateway = Server::start(gateway, Gateway::new(routes).router());
-    let operators = Server::start(operators, crate::operators::router(&town));
+    let rate = rate.map(|many| Rate::per_second(many, &town.access, clock));
+    let routes: Vec<_> = routes.collect();
+    let prefixes = routes.iter().map(|route| route.prefix.clone()).collect();
+    let pages = Gateway::new(routes).router().merge(console(offer, &town)?);
+    // outermost, so that whoever is sent away counts too
+    let counted = metrics::counted(edged(pages, rate), prefixes, Arc::clone(&town.neighbourhood.clock));
+    let gateway = Server::start(gateway, counted, town.limits);
+    let operators = guarded(crate::operators::router(&town), &town.access, OPERATOR);
+    let operators = Server::start(operators_port, operators, town.limits);
     town.set_ready(true).await;
     say!("{}", banner(offer, &town, began.elapsed()).await);
 
@@ -221,13 +320,19 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
     town.set_ready(false).await;
     gateway.stop().await;
     operators.stop().await;
-    let mut failed = None;
-    for name in town.lodgings.keys() {
-        if let Err(why) = town.close(name).await {
-            failed = Some(why);
-        }
-    }
-    failed.map_or(Ok(()), Err)
+    town.close_all().await
+}
+
+/// Pages for people, over the same doors as everybody's.
+fn console(offer: &Offer, town: &Arc<Town>) -> Result<Router, String> {
+    let console = Console::new(offer.name, offer.phrases, Arc::new(Chance::fresh())).map_err(|why| why.to_string())?;
+    let mut lodgings = town.lodgings.values().collect::<Vec<_>>();
+    lodgings.sort_by_key(|lodging| lodging.context.port);
+    let console = lodgings.into_iter().fold(
+        console.operated(guarded(crate::operators::router(town), &town.access, OPERATOR)),
+        |console, Lodging { context, upstream, .. }| console.shows(context.name, context.rank.as_str(), upstream.router()),
+    );
+    Ok(console.router())
 }
 
 async fn banner(offer: &Offer, town: &Town, took: std::time::Duration) -> String {
@@ -243,7 +348,7 @@ async fn banner(offer: &Offer, town: &Town, took: std::time::Duration) -> String
             &if runs { paths.join(" ") } else { format!("not started; POST :{}/contexts/{name}/start", OPERATORS + offset) },
         );
     }
-    line(GATEWAY + offset, "gateway", "all of the above");
+    line(GATEWAY + offset, "gateway", "all of the above; pages for people under /app");
     line(OPERATORS + offset, "operators", "contexts, dials");
     text.push_str(&format!("\n  data in {}, ready in {} ms. Try next:\n\n", told.data.display(), took.as_millis()));
     for tried in offer.tries {
@@ -258,18 +363,6 @@ async fn banner(offer: &Offer, town: &Town, took: std::time::Duration) -> String
     }
     text.push('\n');
     text
-}
-
-fn metrics() -> Result<Arc<dyn Fn() -> String + Send + Sync>, String> {
-    let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|why| format!("metrics can not be kept: {why}"))?;
-    Ok(Arc::new(move || {
-        handle.run_upkeep();
-        handle.render()
-    }))
 }
 
 async fn stop_signal() -> Result<(), String> {

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+mod edge;
+
 use axum::{
     Router,
     body::Body,
@@ -6,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+pub use edge::{Rate, edged};
 use jumun_http::{Phrases, Refused};
 use serde_json::{Map, json};
 use std::{
@@ -38,6 +41,24 @@ impl Upstream {
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         self.router.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+    /// It as a router, for who is not led here by a path: whoever runs now answers, or a 503 says that nobody does.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let (to, phrases) = (Arc::clone(self), Arc::new(Phrases::platform()));
+        Router::new().fallback(move |request: Request| {
+            let (to, phrases) = (Arc::clone(&to), Arc::clone(&phrases));
+            async move { to.enter(&phrases, request).await }
+        })
+    }
+    async fn enter(&self, phrases: &Phrases, request: Request) -> Response {
+        match self.now() {
+            Some(router) => forward(router, request).await,
+            None => {
+                let detail = format!("{} is not running now", self.name);
+                let no = Refused::plain(StatusCode::SERVICE_UNAVAILABLE, "not-running", detail);
+                no.with("name", self.name.as_str()).answer(phrases, request.headers())
+            }
+        }
     }
     fn now(&self) -> Option<Router> {
         self.router.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -87,11 +108,7 @@ impl Gateway {
             let detail = "there is nothing at this path".to_owned();
             return Refused::plain(StatusCode::NOT_FOUND, "no-such-path", detail).answer(&self.phrases, request.headers());
         };
-        let Some(router) = to.now() else {
-            let no = Refused::plain(StatusCode::SERVICE_UNAVAILABLE, "not-running", format!("{} is not running now", to.name));
-            return no.with("name", to.name.as_str()).answer(&self.phrases, request.headers());
-        };
-        forward(router, request).await
+        to.enter(&self.phrases, request).await
     }
 
     /// The route of a path: the longest prefix that ends where a segment ends.
@@ -268,11 +285,15 @@ mod tests {
     #[tokio::test]
     async fn what_was_meant_for_one_hop_goes_no_further() {
         let gateway = gateway(vec![route("/orders", &backend("orders"))]);
-        let hops =
-            HOPS.iter().map(|name| (*name, "x")).chain([("connection", "Close, X-Mine"), ("x-mine", "1"), ("x-theirs", "2")]);
+        let hops = HOPS.iter().map(|name| (*name, "x")).chain([
+            ("connection", "Close, X-Mine"),
+            ("x-mine", "1"),
+            ("x-theirs", "2"),
+            ("authorization", "Bearer x"),
+        ]);
         let (_, headers, told) = send(&gateway, request("/orders", &hops.collect::<Vec<_>>())).await;
         let told = told["headers"].as_object().unwrap();
-        assert_eq!(told.keys().collect::<Vec<_>>(), ["x-theirs", "x-forwarded-proto"]);
+        assert_eq!(told.keys().collect::<Vec<_>>(), ["x-theirs", "authorization", "x-forwarded-proto"]);
         assert_eq!((headers.get("connection"), headers.get("x-hop"), headers.contains_key("etag")), (None, None, true));
     }
 
@@ -313,5 +334,20 @@ mod tests {
         }
         let (status, headers, _) = send(&gateway, Request::post("/").body(Body::empty()).unwrap()).await;
         assert_eq!((status, &headers["allow"]), (405, &HeaderValue::from_static("GET, HEAD")));
+    }
+
+    #[tokio::test]
+    async fn an_upstreams_own_router_leads_to_whoever_runs_now() {
+        let order = Upstream::named("order");
+        let own = order.router();
+        let get = || Request::get("/openapi.json?a=1").body(Body::empty()).unwrap();
+        let (status, headers, no) = send(&own, get()).await;
+        assert_eq!(
+            (status, &headers["retry-after"], &no["detail"]),
+            (503, &HeaderValue::from(1), &json!("order is not running now. Please try again."))
+        );
+        order.set(Some(echo("order")));
+        let (status, _, told) = send(&own, get()).await;
+        assert_eq!((status, &told["path"], &told["query"]), (200, &json!("/openapi.json"), &json!("a=1")));
     }
 }

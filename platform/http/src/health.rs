@@ -5,6 +5,9 @@ use axum::{
     response::Response,
 };
 use jumun_resilience::State;
+use jumun_runtime::{Collected, Context, Core, Lag, Owed};
+use jumun_store::StoreError;
+use metrics::gauge;
 use serde_json::{Map, Value, json};
 
 fn said(up: bool, body: &Value) -> Response {
@@ -53,21 +56,73 @@ pub(crate) async fn ready(doors: &Doors) -> Response {
 pub(crate) fn info(doors: &Doors) -> Response {
     said(true, &json!({ "system": doors.house.system, "context": doors.core.context, "version": env!("CARGO_PKG_VERSION") }))
 }
-/// All metrics; what is a state rather than an event is looked up now.
+/// The context's metrics; what is a state rather than an event is looked up now.
 pub(crate) async fn metrics(doors: &Doors) -> Response {
-    let context = doors.core.context;
-    for (of, now) in doors.core.lines() {
+    // a store that does not answer shows as its last numbers, and in the health
+    if let Err(why) = gauges(&doors.context, &doors.core).await {
+        tracing::debug!(context = doors.core.context, %why, "the gauges are as they were");
+    }
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    written(StatusCode::OK, kind, of_context(&(doors.house.metrics)(), doors.core.context))
+}
+
+/// Looks up what is a state rather than an event: documents, lag, what is owed, due and set aside, breakers.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn gauges(of: &Context, core: &Core) -> Result<(), StoreError> {
+    let context = core.context;
+    for (of, now) in core.lines() {
         for state in [State::Closed, State::HalfOpen, State::Open] {
-            let gauge = metrics::gauge!("jumun_breaker_state", "context" => context, "of" => of, "state" => state.as_str());
+            let gauge = gauge!("jumun_breaker_state", "context" => context, "of" => of, "state" => state.as_str());
             gauge.set(if state == now { 1.0 } else { 0.0 });
         }
     }
-    for table in &doors.tables {
-        // a store that does not answer shows as its last number and in the health
-        if let Ok(owing) = doors.core.store.owing(table).await {
-            metrics::gauge!("jumun_asks_owed", "context" => context, "aggregate" => *table).set(owing as f64);
+    for (aggregate, Owed { due, owing }) in of.owed(core).await? {
+        gauge!("jumun_asks_owed", "context" => context, "aggregate" => aggregate).set(owing as f64);
+        gauge!("jumun_overdue", "context" => context, "aggregate" => aggregate).set(due as f64);
+    }
+    let stand = of.stand(core).await?;
+    for Collected { name, documents, .. } in stand.aggregates.iter().chain(&stand.views) {
+        gauge!("jumun_documents", "context" => context, "of" => *name).set(documents.unwrap_or(0) as f64);
+    }
+    for Lag { consumer, publisher, behind } in stand.lag {
+        gauge!("jumun_lag_facts", "context" => context, "consumer" => consumer, "publisher" => publisher).set(behind as f64);
+    }
+    gauge!("jumun_aside", "context" => context).set(stand.aside.unwrap_or(0) as f64);
+    Ok(())
+}
+
+/// Of all metrics of the process those of one context, each with what is said about it.
+fn of_context(text: &str, context: &str) -> String {
+    let label = format!("context=\"{context}\"");
+    let (mut kept, mut about) = (String::with_capacity(text.len()), String::new());
+    for line in text.lines() {
+        if line.starts_with('#') {
+            about.push_str(line);
+            about.push('\n');
+        } else if line.is_empty() {
+            about.clear();
+        } else if line.contains(&label) {
+            kept.push_str(&std::mem::take(&mut about));
+            kept.push_str(line);
+            kept.push('\n');
         }
     }
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    written(StatusCode::OK, kind, (doors.house.metrics)())
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_sees_its_own_metrics_and_what_they_mean() {
+        let all = "# TYPE a counter\na{context=\"pay\",of=\"x\"} 1\na{context=\"order\"} 2\n\n# TYPE b gauge\nb{context=\"order\"} 3\n\n# TYPE c gauge\nc 4\n\n\
+                   # HELP d whose?\n# TYPE d gauge\nd{of=\"pay\",context=\"pay\"} 5\nd{of=\"order\",context=\"pay\"} 6\n";
+        let pay = "# TYPE a counter\na{context=\"pay\",of=\"x\"} 1\n# HELP d whose?\n# TYPE d gauge\n\
+                   d{of=\"pay\",context=\"pay\"} 5\nd{of=\"order\",context=\"pay\"} 6\n";
+        assert_eq!(of_context(all, "pay"), pay);
+        assert_eq!(of_context(all, "shop"), "");
+    }
 }

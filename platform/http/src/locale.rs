@@ -45,7 +45,7 @@ impl Phrases {
     }
 
     /// The language of an answer: of those that `Accept-Language` names and we speak, the one it likes best.
-    pub(crate) fn language(&self, headers: &HeaderMap) -> &str {
+    pub fn language(&self, headers: &HeaderMap) -> &str {
         let asked =
             headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         let known = asked.filter_map(|range| {
@@ -58,8 +58,12 @@ impl Phrases {
         // the first among equals; 0 is never
         known.fold((ENGLISH, 0.0), |best, (name, q)| if q > best.1 { (name.as_str(), q) } else { best }).0
     }
-    /// The sentence for a code, filled in.
-    pub(crate) fn say(&self, language: &str, code: &str, arguments: &[(&'static str, String)]) -> Option<String> {
+    /// Whether anything is said in this language.
+    pub fn speaks(&self, language: &str) -> bool {
+        self.0.contains_key(language)
+    }
+    /// The sentence for a code, filled in; none if there is none in this language.
+    pub fn say(&self, language: &str, code: &str, arguments: &[(&'static str, String)]) -> Option<String> {
         let mut sentence = self.0.get(language)?.get(code)?.clone();
         for (name, value) in arguments {
             sentence = sentence.replace(&format!("{{{name}}}"), value);

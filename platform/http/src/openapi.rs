@@ -18,9 +18,9 @@ pub fn document<'a>(system: &str, context: &str, doors: impl IntoIterator<Item =
         schemas.insert(named.name.to_owned(), row);
         schemas.insert(format!("{}.page", named.name), page_schema(named.name));
         for line in door.lines() {
-            if let Some((body, name)) = line.body.zip(named.body(line.verb)) {
+            if let Some(body) = line.body {
                 let schema = generated(&mut schemas, SchemaSettings::for_deserialize, body);
-                schemas.insert(name, schema);
+                schemas.insert(named.body(line.verb), schema);
             }
         }
         paths.extend(named.paths(&schemas));
@@ -31,10 +31,13 @@ pub fn document<'a>(system: &str, context: &str, doors: impl IntoIterator<Item =
             "title": format!("{system}: {context}"),
             "version": env!("CARGO_PKG_VERSION"),
             "description": "HAL+JSON. Unknown fields and query parameters are passed over. A *no* is `application/problem+json` with a \
-                stable `code`, in the language of `Accept-Language` (en, ko). Every answer carries its `traceparent`.",
+                stable `code`, in the language of `Accept-Language` (en, ko). Every answer carries its `traceparent`. `x-role` is who may; \
+                `x-case` the root of the cases whose numbers the rows have.",
         },
         "paths": paths,
-        "components": { "schemas": schemas },
+        // nobody has to say who they are where access is open
+        "security": [{ "bearer": [] }, {}],
+        "components": { "schemas": schemas, "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } } },
     })
 }
 
@@ -48,11 +51,11 @@ impl<'a> Named<'a> {
     fn of(door: &'a dyn Collection) -> Self {
         Named { door, name: door.path().trim_start_matches('/') }
     }
-    fn body(&self, verb: Verb) -> Option<String> {
+    fn body(&self, verb: Verb) -> String {
         match verb {
-            Verb::Open => Some(format!("{}.open", self.name)),
-            Verb::Edit => Some(format!("{}.edit", self.name)),
-            Verb::Command(_) => None,
+            Verb::Open => format!("{}.open", self.name),
+            Verb::Edit => format!("{}.edit", self.name),
+            Verb::Command(name) => format!("{}.{name}", self.name),
         }
     }
     /// An operation's id: `cancelOrders`.
@@ -61,7 +64,7 @@ impl<'a> Named<'a> {
         format!("{verb}{}{rest}", first.to_ascii_uppercase())
     }
     fn operation(&self, verb: &str, summary: String, parameters: Vec<Value>, responses: Responses) -> Value {
-        json!({ "operationId": self.id(verb), "tags": [self.name], "summary": summary, "parameters": parameters, "responses": responses.0 })
+        json!({ "operationId": self.id(verb), "tags": [self.name], "summary": summary, "parameters": parameters, "responses": responses.problems(&[401, 403]).0 })
     }
 
     /// Its paths and what can be done there.
@@ -79,11 +82,18 @@ impl<'a> Named<'a> {
                     let responses = self.answers(line).problems(&[400, 408, 413, 415, 422]);
                     let mut edit = self.operation("edit", format!("Changes one of {name}"), vec![id(), if_match()], responses);
                     edit["requestBody"] = self.request(line, schemas);
+                    edit["x-role"] = line.role.into();
                     one.insert("patch".to_owned(), edit);
                 }
                 Verb::Command(verb) => {
-                    let responses = self.answers(line).problems(&[400]);
-                    let command = self.operation(verb, format!("{verb}: on one of {name}"), vec![id(), if_match()], responses);
+                    let unread: &[u16] = if line.body.is_some() { &[400, 408, 413, 415, 422] } else { &[400] };
+                    let responses = self.answers(line).problems(unread);
+                    let mut command =
+                        self.operation(verb, format!("{verb}: on one of {name}"), vec![id(), if_match()], responses);
+                    command["x-role"] = line.role.into();
+                    if line.body.is_some() {
+                        command["requestBody"] = self.request(line, schemas);
+                    }
                     paths.push((format!("{path}/{{id}}/{verb}"), json!({ "put": command })));
                 }
             }
@@ -118,7 +128,12 @@ impl<'a> Named<'a> {
                 "text/event-stream": { "schema": { "type": "string" } },
             }),
         );
-        self.operation("list", format!("A part of {}", self.name), parameters, responses.problems(&[400, 500, 503]))
+        let mut list =
+            self.operation("list", format!("A part of {}", self.name), parameters, responses.problems(&[400, 500, 503]));
+        if let Some(root) = self.door.root() {
+            list["x-case"] = root.into();
+        }
+        list
     }
     fn item(&self) -> Value {
         let unchanged = Responses::default().with(304, "It is still at that version", json!({ "ETag": etag() }), Value::Null);
@@ -135,6 +150,7 @@ impl<'a> Named<'a> {
         let responses = opened.may_wait(self, line).refusals(line).problems(&[400, 408, 413, 415, 422, 500, 503]);
         let mut open = self.operation("open", format!("Opens one of {}", self.name), vec![key], responses);
         open["requestBody"] = self.request(line, schemas);
+        open["x-role"] = line.role.into();
         open
     }
     /// What can be done with what was opened.
@@ -156,7 +172,7 @@ impl<'a> Named<'a> {
         json!({ "application/hal+json": { "schema": { "$ref": format!("#/components/schemas/{}", self.name) } } })
     }
     fn request(&self, line: &Line, schemas: &Map<String, Value>) -> Value {
-        let name = self.body(line.verb).unwrap_or_default();
+        let name = self.body(line.verb);
         let schema = schemas.get(&name).unwrap_or(&Value::Null);
         let required = schema["required"].as_array().is_some_and(|fields| !fields.is_empty());
         let mut content = json!({ "schema": { "$ref": format!("#/components/schemas/{name}") } });
@@ -185,6 +201,7 @@ impl Responses {
         statuses.iter().fold(self, |responses, status| {
             let description = match status {
                 400 => "The request can not be read; `field` names what is wrong",
+                401 => "Nobody who is known here",
                 402 => "It has to be paid first",
                 403 => "Not for this caller",
                 404 => "There is no such thing",
@@ -197,7 +214,11 @@ impl Responses {
                 503 => "Not available now",
                 _ => "A fault of ours",
             };
-            let headers = if *status == 503 { json!({ "Retry-After": retry_after() }) } else { json!({}) };
+            let headers = match status {
+                401 => json!({ "WWW-Authenticate": { "required": true, "schema": { "type": "string" } } }),
+                503 => json!({ "Retry-After": retry_after() }),
+                _ => json!({}),
+            };
             let problem = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/problem" } } });
             responses.with(*status, description, headers, problem)
         })

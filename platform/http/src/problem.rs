@@ -2,7 +2,7 @@
 use crate::locale::{ENGLISH, Phrases};
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use jumun_model::Kind;
@@ -17,7 +17,7 @@ pub struct Refused {
     pub(crate) detail: String,
     pub(crate) arguments: Vec<(&'static str, String)>,
     pub(crate) instance: Option<String>,
-    pub(crate) allow: Option<HeaderValue>,
+    pub(crate) header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// The status of a refusal of that kind.
@@ -40,20 +40,25 @@ impl From<Problem> for Refused {
             Wrong::Malformed | Wrong::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Wrong::Changed => StatusCode::PRECONDITION_FAILED,
         };
-        Refused { status, code, detail, arguments, instance: None, allow: None }
+        Refused { status, code, detail, arguments, instance: None, header: None }
     }
 }
 
 impl Refused {
     /// A *no* of the protocol's own.
     pub const fn plain(status: StatusCode, code: &'static str, detail: String) -> Self {
-        Refused { status, code, detail, arguments: Vec::new(), instance: None, allow: None }
+        Refused { status, code, detail, arguments: Vec::new(), instance: None, header: None }
     }
     /// With something that a sentence, or a program, may want to know.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.arguments.push((name, value.into()));
         self
+    }
+    /// With a header that says more.
+    #[must_use]
+    pub fn saying(self, name: HeaderName, value: HeaderValue) -> Self {
+        Refused { header: Some((name, value)), ..self }
     }
     /// With the URL path of what it left behind.
     pub(crate) fn leaving(mut self, path: &str, number: Option<u64>) -> Self {
@@ -64,7 +69,8 @@ impl Refused {
     pub fn not_allowed(method: &Method, allows: &'static str) -> Self {
         let detail = format!("{method} is not possible here; {allows} is");
         let no = Refused::plain(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail);
-        Refused { allow: Some(HeaderValue::from_static(allows)), ..no.with("method", method.as_str()).with("allowed", allows) }
+        let no = no.with("method", method.as_str()).with("allowed", allows);
+        no.saying(header::ALLOW, HeaderValue::from_static(allows))
     }
     /// Something of ours broke.
     pub(crate) fn defect() -> Self {
@@ -83,7 +89,7 @@ impl Refused {
 
     /// The answer, in the language that the request asks for.
     pub fn answer(self, phrases: &Phrases, request: &HeaderMap) -> Response {
-        let Refused { status, code, detail, arguments, instance, allow } = self;
+        let Refused { status, code, detail, arguments, instance, header: more } = self;
         let language = phrases.language(request);
         let said = phrases.say(language, code, &arguments);
         let spoken = if said.is_some() { language } else { ENGLISH };
@@ -103,7 +109,7 @@ impl Refused {
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(HeaderValue::from_str(spoken).ok().map(|spoken| (header::CONTENT_LANGUAGE, spoken)));
-        headers.extend(allow.map(|allow| (header::ALLOW, allow)));
+        headers.extend(more);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -1,6 +1,6 @@
 //! The table as routes: which collection, which line, and the answer.
 use crate::{
-    access::{Access, may},
+    access::{Access, may, may_look},
     conditions::{Tags, etag, tags},
     hal::{HAL, Pen},
     health,
@@ -9,7 +9,7 @@ use crate::{
     problem::Refused,
     query::Wanted,
     sse,
-    wire::{TRACEPARENT, base, key, number, object, trace},
+    wire::{BodyLimit, TRACEPARENT, base, encoded, key, number, object, trace},
 };
 use axum::{
     Router,
@@ -22,7 +22,7 @@ use axum::{
 use futures_util::FutureExt;
 use jumun_model::{Caller, Kind};
 use jumun_runtime::{
-    Core, Running,
+    Context, Core, Running,
     door::{Call, Collection, Line, Problem, Reply, Verb, Wrong},
 };
 use metrics::SharedString;
@@ -44,8 +44,8 @@ pub struct House {
     pub phrases: Arc<Phrases>,
     /// Whether new requests are welcome: what the readiness probe says. Streams end when this turns to *no*.
     pub ready: watch::Receiver<bool>,
-    /// The largest body in bytes; 64 KiB unless there is a reason.
-    pub body_limit: usize,
+    /// What a body may be.
+    pub body: BodyLimit,
     /// How callers are known.
     pub access: Access,
 }
@@ -65,7 +65,7 @@ pub fn router_beside(running: &Running, house: &House, beside: Router) -> Router
 pub(crate) struct Doors {
     pub(crate) core: Arc<Core>,
     pub(crate) house: House,
-    pub(crate) tables: Vec<&'static str>,
+    pub(crate) context: Arc<Context>,
     entries: Vec<Entry>,
     roles: Vec<&'static str>,
     document: OnceLock<Bytes>,
@@ -106,6 +106,8 @@ enum Target<'a> {
     /// What does not come from the table.
     Own(Own),
     All(&'a Entry),
+    /// All with a value under a key, as `search/findByOrderNo?orderNo=7`.
+    Found(&'a Entry),
     One(&'a Entry, &'a str),
     Command(&'a Entry, &'a str, usize, &'a SharedString),
     Nothing,
@@ -133,11 +135,12 @@ const OWN: &[(&str, Own)] = &[
 impl Doors {
     fn new(running: &Running, house: &House) -> Self {
         let entries = running.doors().iter().map(Entry::new).collect::<Vec<_>>();
-        let mut roles = entries.iter().flat_map(|entry| entry.door.lines()).map(|line| line.role).collect::<Vec<_>>();
+        let lines = entries.iter().flat_map(|entry| entry.door.lines()).map(|line| line.role);
+        let mut roles = lines.chain(entries.iter().flat_map(|entry| entry.door.sight().roles())).collect::<Vec<_>>();
         roles.sort_unstable();
         roles.dedup();
-        let tables = running.context().layout().iter().map(|table| table.name).collect();
-        Doors { core: Arc::clone(&running.core), house: house.clone(), tables, entries, roles, document: OnceLock::new() }
+        let context = Arc::clone(running.context());
+        Doors { core: Arc::clone(&running.core), house: house.clone(), context, entries, roles, document: OnceLock::new() }
     }
 
     fn find<'a>(&'a self, path: &'a str) -> Target<'a> {
@@ -153,18 +156,39 @@ impl Doors {
 
     async fn answer(self: &Arc<Self>, target: Target<'_>, head: &Parts, body: Body) -> Result<Response, Refused> {
         target.check(&head.method)?;
-        let changes = !matches!(head.method, Method::GET | Method::HEAD);
-        match target {
+        let entry = match target {
             Target::Nothing => {
                 let detail = "there is nothing at this path".to_owned();
-                Err(Refused::plain(StatusCode::NOT_FOUND, "no-such-path", detail))
+                return Err(Refused::plain(StatusCode::NOT_FOUND, "no-such-path", detail));
             }
-            Target::Own(own) => Ok(self.own(own, &head.headers).await),
-            Target::All(entry) if changes => self.open(entry, &head.headers, body).await,
-            Target::All(entry) => self.list(entry, head).await,
-            Target::One(entry, id) if changes => self.edit(entry, number(id)?, &head.headers, body).await,
-            Target::One(entry, id) => self.item(entry, number(id)?, &head.headers).await,
-            Target::Command(entry, id, line, _) => self.change(entry, line, number(id)?, &head.headers, Value::Null).await,
+            Target::Own(own) => return Ok(self.own(own, &head.headers).await),
+            Target::All(entry) | Target::Found(entry) | Target::One(entry, _) | Target::Command(entry, ..) => entry,
+        };
+        // who it is comes before all else that may be wrong
+        self.house.access.lured(&head.method, &head.headers)?;
+        let by = self.house.access.caller(&head.headers, &self.roles).await?;
+        let line = target.line(&head.method);
+        match line {
+            Some(line) => may(&by, entry.door.lines()[line].role)?,
+            None => may_look(&by, entry.door.sight())?,
+        }
+        match (target, line) {
+            (Target::All(_), Some(line)) => self.open(entry, line, &head.headers, body, by).await,
+            (Target::One(_, id), Some(line)) => {
+                let number = number(id)?;
+                let body = object(&head.headers, body, self.house.body).await?;
+                self.change(entry, line, number, &head.headers, body, by).await
+            }
+            (Target::Command(_, id, ..), Some(line)) => {
+                let number = number(id)?;
+                let body = match entry.door.lines()[line].body {
+                    None => Value::Null,
+                    Some(_) => object(&head.headers, body, self.house.body).await?,
+                };
+                self.change(entry, line, number, &head.headers, body, by).await
+            }
+            (Target::One(_, id), None) => self.item(entry, number(id)?, &head.headers, &by).await,
+            _ => self.list(entry, head, by).await,
         }
     }
 
@@ -199,14 +223,11 @@ impl Doors {
     fn pen(&self, entry: &Entry, headers: &HeaderMap) -> Pen {
         Pen::new(format!("{}{}", base(headers), entry.path), &self.house.phrases, self.house.phrases.language(headers))
     }
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        self.house.access.caller(headers, &self.roles)
-    }
 
-    async fn list(self: &Arc<Self>, entry: &Entry, head: &Parts) -> Result<Response, Refused> {
+    async fn list(self: &Arc<Self>, entry: &Entry, head: &Parts, by: Caller) -> Result<Response, Refused> {
         let wanted = Wanted::read(entry.door.keys(), head.uri.query().unwrap_or_default())?;
         let since = sse::last_event_id(&head.headers)?;
-        let (by, pen) = (self.caller(&head.headers)?, self.pen(entry, &head.headers));
+        let pen = self.pen(entry, &head.headers);
         if wanted.stream || sse::is_wanted(&head.headers) {
             let after = since.or(wanted.after).unwrap_or_else(|| *self.core.store.newest_write().borrow());
             let Wanted { matching, .. } = wanted;
@@ -216,9 +237,9 @@ impl Doors {
         Ok(hal(StatusCode::OK, pen.page(entry.name(), &wanted, &part)))
     }
 
-    async fn item(&self, entry: &Entry, number: u64, headers: &HeaderMap) -> Result<Response, Refused> {
+    async fn item(&self, entry: &Entry, number: u64, headers: &HeaderMap, by: &Caller) -> Result<Response, Refused> {
         let known = tags(headers, "if-none-match", true)?;
-        let shape = entry.door.item(&self.core, number, &self.caller(headers)?).await?;
+        let shape = entry.door.item(&self.core, number, by).await?;
         let mut answer = if known.is_some_and(|tags| tags.name(shape.version)) {
             let mut unchanged = Response::new(Body::empty());
             *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
@@ -230,18 +251,12 @@ impl Doors {
         Ok(answer)
     }
 
-    async fn open(&self, entry: &Entry, headers: &HeaderMap, body: Body) -> Result<Response, Refused> {
-        let line = entry.open.expect("the method was checked");
+    async fn open(&self, entry: &Entry, line: usize, headers: &HeaderMap, body: Body, by: Caller) -> Result<Response, Refused> {
         let key = key(headers)?;
-        let body = object(headers, body, self.house.body_limit).await?;
-        let by = self.caller(headers)?;
-        let key = key.map(|key| format!("{}|POST {}|{key}", by.name, entry.path));
+        let body = object(headers, body, self.house.body).await?;
+        // a name is encoded, so that nobody's begins with another's and a route
+        let key = key.map(|key| format!("{}|POST {}|{key}", encoded(&by.name), entry.path));
         self.call(entry, line, headers, Call { number: None, body, by, key, at_version: None, trace: None }).await
-    }
-    async fn edit(&self, entry: &Entry, number: u64, headers: &HeaderMap, body: Body) -> Result<Response, Refused> {
-        let line = entry.edit.expect("the method was checked");
-        let body = object(headers, body, self.house.body_limit).await?;
-        self.change(entry, line, number, headers, body).await
     }
     async fn change(
         &self,
@@ -250,9 +265,9 @@ impl Doors {
         number: u64,
         headers: &HeaderMap,
         body: Value,
+        by: Caller,
     ) -> Result<Response, Refused> {
         let condition = tags(headers, "if-match", false)?;
-        let by = self.caller(headers)?;
         let at_version = match condition {
             None | Some(Tags::Any) => None,
             Some(Tags::These(versions)) if versions.len() == 1 => Some(versions[0]),
@@ -267,8 +282,7 @@ impl Doors {
 
     /// Makes the call as a task of the context's own: a client that hangs up does not end it half way.
     async fn call(&self, entry: &Entry, line: usize, headers: &HeaderMap, call: Call) -> Result<Response, Refused> {
-        let Line { role, refuses, .. } = &entry.door.lines()[line];
-        may(&call.by, role)?;
+        let Line { refuses, .. } = &entry.door.lines()[line];
         let trace = headers.get(TRACEPARENT).and_then(|trace| trace.to_str().ok()).map(Arc::from);
         let call = Call { trace, ..call };
         let (tell, told) = oneshot::channel();
@@ -319,6 +333,11 @@ impl Entry {
         match rest.split_once('/') {
             None if rest.is_empty() => Target::Nothing,
             None => Target::One(self, rest),
+            Some(("search", finder)) => {
+                let by = finder.strip_prefix("findBy").unwrap_or_default();
+                let known = self.door.keys().iter().any(|key| key.eq_ignore_ascii_case(by));
+                if known { Target::Found(self) } else { Target::Nothing }
+            }
             Some((id, name)) => {
                 let command = self.commands.iter().find(|(command, ..)| *command == name);
                 command.map_or(Target::Nothing, |(_, line, route)| Target::Command(self, id, *line, route))
@@ -334,8 +353,17 @@ impl Target<'_> {
             Target::Nothing => "",
             Target::All(Entry { open: Some(_), .. }) => "GET, HEAD, POST",
             Target::One(Entry { edit: Some(_), .. }, _) => "GET, HEAD, PATCH",
-            Target::Own(_) | Target::All(_) | Target::One(..) => "GET, HEAD",
+            Target::Own(_) | Target::All(_) | Target::Found(_) | Target::One(..) => "GET, HEAD",
             Target::Command(..) => "PUT",
+        }
+    }
+    /// The line of the table that this method means there; none for a look.
+    fn line(self, method: &Method) -> Option<usize> {
+        match (self, method) {
+            (Target::Command(_, _, line, _), _) => Some(line),
+            (Target::All(entry), &Method::POST) => entry.open,
+            (Target::One(entry, _), &Method::PATCH) => entry.edit,
+            _ => None,
         }
     }
     fn check(self, method: &Method) -> Result<(), Refused> {
@@ -345,6 +373,9 @@ impl Target<'_> {
         }
         Err(Refused::not_allowed(method, allows))
     }
+    const fn shows_rows(self) -> bool {
+        !matches!(self, Target::Own(_) | Target::Nothing)
+    }
     /// Its name in metrics: as many as the table has routes.
     fn route(self) -> SharedString {
         match self {
@@ -353,7 +384,7 @@ impl Target<'_> {
                 let named = OWN.iter().find(|(_, other)| *other == own);
                 SharedString::const_str(named.map_or("none", |(path, _)| path))
             }
-            Target::All(entry) => entry.all.clone(),
+            Target::All(entry) | Target::Found(entry) => entry.all.clone(),
             Target::One(entry, _) => entry.one.clone(),
             Target::Command(_, _, _, route) => route.clone(),
         }
@@ -362,7 +393,7 @@ impl Target<'_> {
     fn about(self) -> Option<About> {
         match self {
             Target::One(entry, id) | Target::Command(entry, id, ..) => number(id).ok().map(|number| About(entry.name(), number)),
-            Target::Own(_) | Target::All(_) | Target::Nothing => None,
+            Target::Own(_) | Target::All(_) | Target::Found(_) | Target::Nothing => None,
         }
     }
 }
@@ -378,6 +409,10 @@ async fn enter(doors: Arc<Doors>, request: Request) -> Response {
     let target = doors.find(head.uri.path());
     let answer = doors.answer(target, &head, body).await;
     let mut answer = answer.unwrap_or_else(|no| no.answer(&doors.house.phrases, &head.headers));
+    if target.shows_rows() {
+        // rows may concern a person: nobody on the way, and no browser, keeps them
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     let says = answer.extensions_mut();
     says.insert(Route(target.route()));
     if let Some(about) = target.about() {

@@ -19,8 +19,7 @@ use futures_util::{
     stream,
 };
 use jumun_model::{Caller, EXACT};
-use jumun_runtime::door::{Collection, Shape};
-use serde_json::Value;
+use jumun_runtime::door::{Collection, News, Shape, reads};
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -74,9 +73,7 @@ pub(crate) fn stream(doors: &Arc<Doors>, reader: Reader) -> Response {
     };
     let events =
         stream::unfold(feed, async |mut feed| feed.next().await.map(|text| (Ok::<_, Infallible>(Bytes::from(text)), feed)));
-    let mut answer = written(StatusCode::OK, HeaderValue::from_static("text/event-stream"), Body::from_stream(events));
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    answer
+    written(StatusCode::OK, HeaderValue::from_static("text/event-stream"), Body::from_stream(events))
 }
 
 impl Feed {
@@ -91,9 +88,10 @@ impl Feed {
             self.newest.borrow_and_update();
             let Reader { door, by, after, .. } = &self.reader;
             let pause = match door.changed(&self.doors.core, *after, by).await {
-                Ok(rows) if rows.is_empty() => KEEP_ALIVE,
-                Ok(rows) => {
+                Ok(News { upto: None, .. }) => KEEP_ALIVE,
+                Ok(News { rows, upto: Some(upto) }) => {
                     let text = self.write(&rows);
+                    self.reader.after = upto;
                     if !text.is_empty() {
                         return Some(text);
                     }
@@ -109,12 +107,11 @@ impl Feed {
         }
         None
     }
-    fn write(&mut self, rows: &[Shape]) -> Vec<u8> {
-        let Reader { matching, pen, after, .. } = &mut self.reader;
+    fn write(&self, rows: &[Shape]) -> Vec<u8> {
+        let Reader { matching, pen, .. } = &self.reader;
         let mut text = Vec::with_capacity(rows.len() * 512);
         for row in rows {
-            *after = row.seq;
-            if matching.iter().all(|(key, value)| matches(row.body.get(*key), value)) {
+            if matching.iter().all(|(key, value)| reads(row.body.get(*key), value)) {
                 text.extend_from_slice(format!("id: {}\nevent: row\ndata: ", row.seq).as_bytes());
                 pen.item(&mut text, row, None);
                 text.extend_from_slice(b"\n\n");
@@ -144,15 +141,4 @@ enum Waited {
     Moved,
     Silent,
     Over,
-}
-
-fn matches(field: Option<&Value>, wanted: &str) -> bool {
-    match field {
-        Some(Value::String(text)) => text == wanted,
-        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => false,
-        Some(other) => {
-            let text = other.to_string();
-            text == wanted
-        }
-    }
 }

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tower::ServiceExt;
 
+mod access;
+mod sockets;
+
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +267,10 @@ async fn probes_say_whether_requests_are_welcome() {
     home.ready.send(true).unwrap();
     assert_eq!(home.get("/actuator/health/readiness").await.status, 200);
     let metrics = home.get("/actuator/prometheus").await;
-    assert_eq!((metrics.header("content-type"), &*metrics.text), ("text/plain; version=0.0.4; charset=utf-8", "# all metrics\n"));
+    assert_eq!(
+        (metrics.header("content-type"), &*metrics.text),
+        ("text/plain; version=0.0.4; charset=utf-8", "# TYPE lit counter\nlit{context=\"lighting\"} 1\n")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -437,13 +443,13 @@ async fn what_the_document_names_is_what_the_doors_do() {
     let statuses = |path: &str, method: &str| {
         document["paths"][path][method]["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
-    assert_eq!(statuses("/lamps", "get"), ["200", "400", "500", "503"]);
+    assert_eq!(statuses("/lamps", "get"), ["200", "400", "500", "503", "401", "403"]);
     let mut open = statuses("/lamps", "post");
     open.sort();
-    assert_eq!(open, ["201", "202", "400", "402", "408", "413", "415", "422", "500", "503"]);
+    assert_eq!(open, ["201", "202", "400", "401", "402", "403", "408", "413", "415", "422", "500", "503"]);
     let mut on = statuses("/lamps/{id}/on", "put");
     on.sort();
-    assert_eq!(on, ["200", "400", "404", "409", "412", "500", "503"]);
+    assert_eq!(on, ["200", "400", "401", "403", "404", "409", "412", "500", "503"]);
     // each operation says what it does under each status it answers with, and nothing else can be done
     for (path, operations) in paths {
         let path = path.replace("{id}", "1");
@@ -457,6 +463,16 @@ async fn what_the_document_names_is_what_the_doors_do() {
         }
     }
     assert_eq!(document["components"]["schemas"]["lamps.edit"]["required"], json!(["watts"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_says_who_may_and_whose_case_a_row_is() {
+    let document = Home::new().await.get("/openapi.json").await.json();
+    let at = |path: &str, method: &str, what: &str| document["paths"][path][method][what].clone();
+    for (path, method) in [("/lamps", "post"), ("/lamps/{id}", "patch"), ("/lamps/{id}/on", "put")] {
+        assert_eq!(at(path, method, "x-role"), "resident", "{method} {path}");
+    }
+    assert_eq!((at("/lamps", "get", "x-case"), at("/bills", "get", "x-case")), (json!("lamp"), Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
@@ -478,7 +494,7 @@ async fn a_server_that_stops_finishes_what_is_in_flight() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(crate::serve(listener, home.router.clone(), stopped));
+    let server = tokio::spawn(crate::serve(listener, home.router.clone(), crate::Limits::default(), stopped));
     let mut idle = tokio::net::TcpStream::connect(at).await.unwrap();
     let mut client = tokio::net::TcpStream::connect(at).await.unwrap();
     let body = "{\"room\":\"hall\",\"watts\":500}";
@@ -532,6 +548,8 @@ async fn requests_are_counted_by_route_and_states_are_gauges() {
         r#"jumun_breaker_state{context="lighting",of="grid",state="closed"} 1"#,
         r#"jumun_breaker_state{context="lighting",of="grid",state="open"} 0"#,
         r#"jumun_asks_owed{context="lighting",aggregate="lamp"} 1"#,
+        r#"jumun_documents{context="lighting",of="lamp"} 1"#,
+        r#"jumun_aside{context="lighting"} 0"#,
     ] {
         assert!(text.lines().any(|told| told == line), "no {line} in\n{text}");
     }

@@ -1,5 +1,5 @@
 //! What the tests of this crate serve: lamps. Those of more than 100 watts wait for the grid's word.
-use crate::{Access, House, Phrases, router};
+use crate::{Access, BodyLimit, House, Known, Phrases, router};
 use axum::{
     Router,
     body::Body,
@@ -209,9 +209,13 @@ pub(crate) fn lighting() -> Context {
         .command("off", "resident", || Do::Switch(false), |_| Ok(()))
         .refusing(&[Kind::Conflict])
         .edits("resident", |Dim { watts }| Ok(Do::Dim(watts.0)), |_| Ok(()))
-        .refusing(&[Kind::Conflict]);
+        .refusing(&[Kind::Conflict])
+        .owned_by("room", "resident")
+        .seen_by("caretaker");
     let context = Context::named("lighting", Rank::Core, 8081);
-    context.keeps(keep::<Lamp>(()).asks::<Connect>().door(lamps)).shows(show::<Bill>("/bills").follows::<Fact>())
+    context
+        .keeps(keep::<Lamp>(()).asks::<Connect>().door(lamps))
+        .shows(show::<Bill>("/bills").seen_by("caretaker").follows::<Fact>())
 }
 
 /// The grid: it says what a test laid out for it, and after that *not yet*.
@@ -239,6 +243,20 @@ impl Home {
     }
     /// On a store that a test has made peculiar.
     pub(crate) async fn on(peculiar: impl FnOnce(MemoryStore) -> MemoryStore) -> Self {
+        Home::of(peculiar, Access::Open, BodyLimit::default()).await
+    }
+    /// Where a body may be that and no more.
+    pub(crate) async fn with_bodies(body: BodyLimit) -> Self {
+        Home::of(|store| store, Access::Open, body).await
+    }
+    /// Where callers say who they are: each by the token that is `token-of-` and the name, made eight letters long by noughts.
+    pub(crate) async fn known(callers: &[(&str, &[&str])]) -> Self {
+        let known = callers.iter().fold(Known::default(), |known, (name, roles)| {
+            known.token(&format!("token-of-{name:0<8}"), name, roles.iter().map(|role| (*role).to_owned()).collect()).unwrap()
+        });
+        Home::of(|store| store, Access::known(known), BodyLimit::default()).await
+    }
+    async fn of(peculiar: impl FnOnce(MemoryStore) -> MemoryStore, access: Access, body: BodyLimit) -> Self {
         let power = Arc::new(Power::default());
         let provider = Arc::clone(&power) as Arc<dyn Answering>;
         let system = System { name: "home", topic: "home", contexts: Vec::new(), providers: vec![("grid", provider)] };
@@ -250,11 +268,11 @@ impl Home {
         let (ready, is_ready) = watch::channel(true);
         let house = House {
             system: "home",
-            metrics: Arc::new(|| "# all metrics\n".to_owned()),
+            metrics: Arc::new(|| "# TYPE lit counter\nlit{context=\"lighting\"} 1\nlit{context=\"other\"} 2\n".to_owned()),
             phrases: Arc::new(Phrases::new(&[("ko", "waiting = \"전기를 기다리고 있습니다.\"\nlinks.on = \"켜기\"")]).unwrap()),
             ready: is_ready,
-            body_limit: 64 << 10,
-            access: Access::Open,
+            body,
+            access,
         };
         Home { router: router(&running, &house), house, running, store, power, ready }
     }

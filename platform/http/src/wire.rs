@@ -10,8 +10,19 @@ use jumun_runtime::Chance;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What a body may be: how large, and how long it may take to arrive.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimit {
+    /// In bytes.
+    pub bytes: usize,
+    /// From the end of the head on.
+    pub time: Duration,
+}
+impl Default for BodyLimit {
+    fn default() -> Self {
+        BodyLimit { bytes: 64 << 10, time: Duration::from_secs(10) }
+    }
+}
 
 /// A header that says one thing, and says it once.
 pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Refused> {
@@ -70,7 +81,7 @@ pub fn base(headers: &HeaderMap) -> String {
 }
 
 /// The body as a JSON object; an empty one is `{}`.
-pub(crate) async fn object(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value, Refused> {
+pub(crate) async fn object(headers: &HeaderMap, body: Body, limit: BodyLimit) -> Result<Value, Refused> {
     let raw = read(headers, body, limit).await?;
     if raw.is_empty() {
         return Ok(Value::Object(Map::new()));
@@ -94,7 +105,7 @@ pub(crate) async fn object(headers: &HeaderMap, body: Body, limit: usize) -> Res
         }
     }
 }
-async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refused> {
+async fn read(headers: &HeaderMap, body: Body, BodyLimit { bytes: limit, time }: BodyLimit) -> Result<Bytes, Refused> {
     let too_large = || {
         let detail = format!("the body is larger than {limit} bytes");
         Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).with("limit", limit.to_string())
@@ -103,7 +114,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Re
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let Ok(read) = tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await else {
+    let Ok(read) = tokio::time::timeout(time, Limited::new(body, limit).collect()).await else {
         let detail = "the body did not arrive in time".to_owned();
         return Err(Refused::plain(StatusCode::REQUEST_TIMEOUT, "too-slow", detail));
     };
@@ -163,6 +174,10 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
+    fn limit(bytes: usize) -> BodyLimit {
+        BodyLimit { bytes, ..BodyLimit::default() }
+    }
+
     #[test]
     fn percent_encoding_is_read_strictly() {
         assert_eq!(decoded("a%20b+c%EA%B0%80", true).as_deref(), Some("a b c가"));
@@ -210,9 +225,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_a_json_object_of_bounded_size() {
         let json = headers(&[("content-type", "Application/JSON; charset=utf-8")]);
-        assert_eq!(object(&json, Body::from("{\"a\":1}"), 64).await.unwrap()["a"], 1);
-        assert_eq!(object(&HeaderMap::new(), Body::empty(), 64).await.unwrap(), serde_json::json!({}));
-        assert_eq!(object(&HeaderMap::new(), Body::from("{}"), 64).await.unwrap(), serde_json::json!({}));
+        assert_eq!(object(&json, Body::from("{\"a\":1}"), limit(64)).await.unwrap()["a"], 1);
+        assert_eq!(object(&HeaderMap::new(), Body::empty(), limit(64)).await.unwrap(), serde_json::json!({}));
+        assert_eq!(object(&HeaderMap::new(), Body::from("{}"), limit(64)).await.unwrap(), serde_json::json!({}));
         let code = |refused: Refused| (refused.status.as_u16(), refused.code);
         let deep = "[".repeat(60_000);
         for (kind, body, expected) in [
@@ -224,12 +239,13 @@ mod tests {
             ("text/plain", "{}", (415, "no-json")),
             ("application/x-www-form-urlencoded", "a=1", (415, "no-json")),
         ] {
-            let refused = object(&headers(&[("content-type", kind)]), Body::from(body.to_owned()), 64 << 10).await.unwrap_err();
+            let refused =
+                object(&headers(&[("content-type", kind)]), Body::from(body.to_owned()), limit(64 << 10)).await.unwrap_err();
             assert_eq!(code(refused), expected, "{kind} {body:.20}");
         }
-        assert_eq!(code(object(&json, Body::from(" ".repeat(65)), 64).await.unwrap_err()), (413, "too-large"));
+        assert_eq!(code(object(&json, Body::from(" ".repeat(65)), limit(64)).await.unwrap_err()), (413, "too-large"));
         let lies = headers(&[("content-length", "65")]);
-        assert_eq!(code(object(&lies, Body::empty(), 64).await.unwrap_err()), (413, "too-large"));
+        assert_eq!(code(object(&lies, Body::empty(), limit(64)).await.unwrap_err()), (413, "too-large"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,7 +254,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok::<_, std::convert::Infallible>(Bytes::from_static(b" "))
         });
-        let refused = object(&HeaderMap::new(), Body::from_stream(drip), 64).await.unwrap_err();
+        let refused = object(&HeaderMap::new(), Body::from_stream(drip), limit(64)).await.unwrap_err();
         assert_eq!((refused.status.as_u16(), refused.code), (408, "too-slow"));
     }
 

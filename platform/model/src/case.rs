@@ -64,6 +64,10 @@ impl Caller {
     pub const fn system() -> Self {
         Caller { name: Cow::Borrowed("system"), roles: Vec::new() }
     }
+    /// Whether the caller has that role.
+    pub fn has(&self, role: &str) -> bool {
+        self.roles.iter().any(|has| has == role)
+    }
 }
 
 /// Which case, when, on whose behalf, and because of what.

@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt, ops::Deref, str::FromStr};
 /// Whole Korean won.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("x-unit" = "won"))]
 pub struct Won(pub u64);
 impl Won {
     /// This price for so many pieces; none if it does not fit.
@@ -164,6 +165,11 @@ mod tests {
         for bad in ["-1", "1.5", "\"\"", "\"+1\"", "\"1 \"", "true", "null", "1e300", "9007199254740992"] {
             assert!(serde_json::from_str::<Numeric>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_amount_says_in_its_schema_that_it_is_won() {
+        assert_eq!(schemars::schema_for!(Won).get("x-unit"), Some(&"won".into()));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub trait View: Default + Clone + Debug + Serialize + DeserializeOwned + Send + 
     const NAME: &'static str;
     /// The wire's fields by which rows can be found, besides their number.
     const KEYS: &'static [&'static str] = &[];
+    /// The root of the cases whose numbers its rows have; none where a row is a customer, a fact or a tally.
+    const ROOT: Option<&'static str> = None;
     /// Whether clients see the row already.
     fn listed(&self) -> bool {
         true

@@ -4,10 +4,11 @@ use crate::{
     board::{self, Explored},
     core::Core,
     desk::{Desk, Failure, Wish},
-    door::{Collection, Door, Seen},
+    door::{Collection, Door, Seen, Sight},
     every::{Sweeping, WheneverEvery},
     keeping::{Keeping, Shared, Whole},
-    reactor::{Reaction, Whenever, WheneverPool},
+    reactor::{From, Reaction, Whenever, WheneverPool},
+    shelf::Again,
     viewer::{Shown, Viewer},
 };
 use futures_util::future::BoxFuture;
@@ -93,7 +94,7 @@ impl Context {
     /// It shows this view.
     #[must_use]
     pub fn shows<V: View + JsonSchema>(mut self, shows: Shows<V>) -> Self {
-        self.parts.doors.push(Seen::<V>::at(shows.path));
+        self.parts.doors.push(Seen::<V>::at(shows.path, shows.sight));
         self.shown.push(Arc::new(shows.viewer));
         self
     }
@@ -109,6 +110,13 @@ impl Context {
             view.publishers().into_iter().map(move |from| Arrow { name, from, to: name })
         });
         policies.chain(views).collect()
+    }
+    /// Who of it takes in, again, what that reader set aside of that publisher's facts.
+    pub(crate) fn who_takes(&self, reader: &str, publisher: &str) -> Option<Arc<dyn Again>> {
+        let policy = self.parts.reactions.iter().find(|policy| policy.name() == reader && policy.publisher() == publisher);
+        let view = || self.shown.iter().find(|shown| shown.table().name == reader && shown.publishers().contains(&publisher));
+        let again = |policy: &Arc<dyn Reaction>| Arc::new(Arc::clone(policy)) as Arc<dyn Again>;
+        policy.map(again).or_else(|| view().map(|shown| Arc::new(Arc::clone(shown)) as Arc<dyn Again>))
     }
     /// What it asks: of whom, and what.
     pub fn asks(&self) -> Vec<(&'static str, &'static str)> {
@@ -176,7 +184,15 @@ impl<A: Aggregate> Keeps<Whole<A>> {
     /// Whenever this fact, then that command to the aggregate of the same case. The name is the policy's identity in the store.
     #[must_use]
     pub fn whenever<E: Event>(self, name: &'static str, wish: fn(&E) -> Option<A::Command>) -> Self {
-        self.part(move |desk, parts| parts.reactions.push(Arc::new(Whenever { name, desk: Arc::clone(desk), wish })))
+        self.follows(name, wish, From::TheFirst)
+    }
+    /// As [`Keeps::whenever`], of what is said from the policy's first start on: for one that is added later.
+    #[must_use]
+    pub fn whenever_from_now<E: Event>(self, name: &'static str, wish: fn(&E) -> Option<A::Command>) -> Self {
+        self.follows(name, wish, From::Now)
+    }
+    fn follows<E: Event>(self, name: &'static str, wish: fn(&E) -> Option<A::Command>, from: From) -> Self {
+        self.part(move |desk, parts| parts.reactions.push(Arc::new(Whenever { name, desk: Arc::clone(desk), wish, from })))
     }
     /// Answers this ask with a command, and with what is then the state.
     #[must_use]
@@ -216,13 +232,24 @@ impl<P: Pool> Keeps<Shared<P>> {
 /// A view and whom it follows.
 pub struct Shows<V> {
     path: &'static str,
+    sight: Sight,
     viewer: Viewer<V>,
 }
 /// Shows this view under that path.
 pub fn show<V: View>(path: &'static str) -> Shows<V> {
-    Shows { path, viewer: Viewer::new(fields_of::<V>()) }
+    Shows { path, sight: Sight::default(), viewer: Viewer::new(fields_of::<V>()) }
 }
 impl<V: View> Shows<V> {
+    /// Callers of that role see their own rows alone: those with their name under that key.
+    #[must_use]
+    pub fn owned_by(self, key: &'static str, role: &'static str) -> Self {
+        Shows { sight: self.sight.owned_by(key, role), ..self }
+    }
+    /// Callers of that role see all of it.
+    #[must_use]
+    pub fn seen_by(self, role: &'static str) -> Self {
+        Shows { sight: self.sight.seen_by([role]), ..self }
+    }
     /// It follows this context's facts.
     #[must_use]
     pub fn follows<E: Event>(mut self) -> Self
@@ -248,6 +275,10 @@ fn fields_of<T: Default + serde::Serialize>() -> &'static [&'static str] {
 /// Something kept, erased.
 pub(crate) trait Kept: Send + Sync {
     fn table(&self) -> Table;
+    /// The root of its cases.
+    fn root(&self) -> &'static str;
+    /// What the command is called that such a state owes at its moment.
+    fn at_its_moment(&self, body: &str, case: &Case) -> Option<String>;
     fn asks(&self) -> Vec<(&'static str, &'static str)>;
     /// What its rule does, found by trying it.
     fn explore(&self) -> Explored;
@@ -262,6 +293,13 @@ struct Keeper<K: Keeping> {
 impl<K: Keeping> Kept for Keeper<K> {
     fn table(&self) -> Table {
         Table { name: K::NAME, keys: K::KEYS, entries: K::POOL, fields: fields_of::<K::Root>() }
+    }
+    fn root(&self) -> &'static str {
+        K::ROOT
+    }
+    fn at_its_moment(&self, body: &str, case: &Case) -> Option<String> {
+        let root = serde_json::from_str(body).ok()?;
+        K::owes(&root, case, &self.desk.settings).moment.map(|moment| board::named(&moment.command))
     }
     fn asks(&self) -> Vec<(&'static str, &'static str)> {
         self.asks.clone()

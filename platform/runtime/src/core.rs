@@ -2,9 +2,12 @@
 use crate::{
     asks::{Asked, Lines, Unanswered},
     journals::Journals,
+    lately::{Lately, Passing, What},
     ports::{Chance, Clock, Tasks, or_stopping},
+    rebuild::Rebuilds,
+    shelf::Shelf,
 };
-use jumun_model::Timestamp;
+use jumun_model::{Caller, Case, Timestamp};
 use jumun_resilience::{Backoff, BreakerSettings, State};
 use jumun_store::Store;
 use serde_json::Value;
@@ -70,6 +73,9 @@ pub struct Core {
     pub settings: Settings,
     pub(crate) lines: Lines,
     pub(crate) journals: Arc<Journals>,
+    pub(crate) lately: Arc<Lately>,
+    pub(crate) shelf: Shelf,
+    pub(crate) rebuilds: Rebuilds,
 }
 
 impl Core {
@@ -78,7 +84,23 @@ impl Core {
     /// # Errors
     /// Whether it surely was not sent, or may have been.
     pub async fn ask(&self, asked: Asked) -> Result<Value, Unanswered> {
-        self.lines.ask(&*self.clock, asked).await
+        let (at, began) = (self.clock.now(), self.clock.elapsed());
+        let (of, name, key, case) = (asked.of, asked.name, asked.key.clone(), asked.case.clone());
+        let answer = self.lines.ask(&*self.clock, asked).await;
+        let outcome = match &answer {
+            Ok(_) => "answered",
+            Err(Unanswered::NotSent(_)) => "not sent",
+            Err(Unanswered::Unknown(_)) => "unknown",
+        };
+        let took = self.clock.elapsed().saturating_sub(began);
+        self.lately.note(Passing { at, context: self.context, case, what: What::Ask { of, name, key, outcome, took } });
+        answer
+    }
+
+    /// A command was refused: it leaves no fact, but is remembered for a while.
+    pub(crate) fn refused(&self, case: &Case, by: &Caller, cause: Option<&str>, command: String, code: &'static str) {
+        let what = What::Refusal { command, code, by: by.name.clone(), cause: cause.map(str::to_owned) };
+        self.lately.note(Passing { at: self.clock.now(), context: self.context, case: case.clone(), what });
     }
 
     /// Whom it asks, and how that line stands.

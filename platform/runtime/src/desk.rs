@@ -2,9 +2,9 @@
 mod held;
 mod owed;
 
-use crate::{alarms::Alarms, core::Core, document::json, keeping::Keeping, ports::lock};
+use crate::{alarms::Alarms, board::named, core::Core, document::json, keeping::Keeping, ports::lock};
 use held::{Held, HeldEntry, Life, Slot, entry_of, load};
-use jumun_model::{Caller, Case, Event, Occasion, Timestamp};
+use jumun_model::{Caller, Case, Event, Occasion, Refusal, Timestamp};
 use jumun_store::{Change, Claim, Committing, EntryWrite, Fact, Marks, StoreError};
 pub(crate) use owed::Rung;
 use std::{
@@ -105,6 +105,9 @@ impl<K: Keeping> Desk<K> {
             let answer = self.once(core, &wish).await;
             if matches!(answer, Err(Failure::Contended)) && tries < TRIES {
                 continue;
+            }
+            if let Err(Failure::Refused(no)) = &answer {
+                core.refused(wish.case, wish.by, wish.cause, named(&wish.command), no.code());
             }
             self.counted(core.context)[match &answer {
                 Ok(_) => 0,

@@ -1,4 +1,5 @@
 //! The door is a table: one line per route. Protocols (HTTP, gRPC) are made from it; nothing here knows one.
+pub use crate::sight::{OPERATOR, Own, Sees, Sight, reads};
 use crate::{
     board,
     core::Core,
@@ -8,10 +9,10 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use jumun_model::{Aggregate, Caller, Case, JsonSchema, Kind, Pool, Refusal, Schema, SchemaGenerator, View};
-use jumun_store::{Claim, Query};
+use jumun_store::{Claim, Document, Query};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use std::{marker::PhantomData, sync::Arc};
+use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
 /// What a line does: each protocol has one way to say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,14 @@ pub struct Part {
     pub rows: Vec<Shape>,
     /// How many match in all.
     pub total: u64,
+}
+/// What was written lately.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// The rows, oldest write first, each in its newest state.
+    pub rows: Vec<Shape>,
+    /// The newest write that was looked at, also of a row that is not for the reader; none if there is nothing new.
+    pub upto: Option<u64>,
 }
 
 /// What is wrong, for every protocol; each maps it in one place.
@@ -174,12 +183,18 @@ fn key_reused() -> Problem {
 pub trait Collection: Send + Sync {
     /// Its path, also its name in HAL (`/orders`).
     fn path(&self) -> &'static str;
+    /// The aggregate, pool or view that it shows.
+    fn of(&self) -> &'static str;
     /// Keys by which it can be filtered.
     fn keys(&self) -> &'static [&'static str];
+    /// The root of the cases whose numbers its rows have; none where a row is something else.
+    fn root(&self) -> Option<&'static str>;
     /// The schema of one row.
     fn shape(&self, to: &mut SchemaGenerator) -> Schema;
     /// The lines of the table; empty for a view.
     fn lines(&self) -> &[Line];
+    /// Who sees what of it.
+    fn sight(&self) -> &Sight;
     /// Per line: of what the command is that it becomes, and how that is called, where trying the line tells.
     fn commands(&self) -> Vec<(&'static str, Option<String>)> {
         Vec::new()
@@ -190,8 +205,8 @@ pub trait Collection: Send + Sync {
     fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, by: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>>;
     /// A part of them.
     fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>>;
-    /// Rows written after `seq`, oldest write first, each in its newest state.
-    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>>;
+    /// Rows written after `seq`.
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<News, Problem>>;
 }
 
 /// For lines without a body.
@@ -211,16 +226,17 @@ pub struct Door<K: Keeping> {
     path: &'static str,
     lines: Vec<Line>,
     wishes: Vec<(Wishes<K>, Settles<K>)>,
+    sight: Sight,
     shape: fn(&mut SchemaGenerator) -> Schema,
 }
 
 /// The door of an aggregate.
 pub fn collection<A: Aggregate + JsonSchema>(path: &'static str) -> Door<Whole<A>> {
-    Door { path, lines: Vec::new(), wishes: Vec::new(), shape: |to| A::json_schema(to) }
+    Door { path, lines: Vec::new(), wishes: Vec::new(), sight: Sight::default(), shape: |to| A::json_schema(to) }
 }
 /// The door of a pool's roots.
 pub fn pool_collection<P: Pool + JsonSchema>(path: &'static str) -> Door<Shared<P>> {
-    Door { path, lines: Vec::new(), wishes: Vec::new(), shape: |to| P::json_schema(to) }
+    Door { path, lines: Vec::new(), wishes: Vec::new(), sight: Sight::default(), shape: |to| P::json_schema(to) }
 }
 
 impl<K: Keeping> Door<K> {
@@ -243,6 +259,16 @@ impl<K: Keeping> Door<K> {
     ) -> Self {
         self.line(Verb::Command(name), role, None, move |NoBody| Ok(wish()), settles)
     }
+    /// As [`Door::command`], with a body that may be left out.
+    pub fn command_saying<B: DeserializeOwned + JsonSchema>(
+        self,
+        name: &'static str,
+        role: &'static str,
+        wish: impl Fn(Option<B>) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.line(Verb::Command(name), role, Some(|to| B::json_schema(to)), wish, settles)
+    }
     /// A change of fields (`PATCH`), read as the wish for a command.
     pub fn edits<B: DeserializeOwned + JsonSchema>(
         self,
@@ -251,6 +277,16 @@ impl<K: Keeping> Door<K> {
         settles: Settles<K>,
     ) -> Self {
         self.line(Verb::Edit, role, Some(|to| B::json_schema(to)), wish, settles)
+    }
+    /// Callers of that role reach their own rows alone: those with their name under that key. A new one is theirs.
+    #[must_use]
+    pub fn owned_by(self, key: &'static str, role: &'static str) -> Self {
+        Door { sight: self.sight.owned_by(key, role), ..self }
+    }
+    /// Callers of that role see all of it, also if they can do nothing.
+    #[must_use]
+    pub fn seen_by(self, role: &'static str) -> Self {
+        Door { sight: self.sight.seen_by([role]), ..self }
     }
     /// What the newest line may answer besides success: kinds of refusal, for the documents.
     #[must_use]
@@ -283,7 +319,8 @@ impl<K: Keeping> Door<K> {
     }
 
     pub(crate) fn with(self, desk: Arc<Desk<K>>) -> Arc<dyn Collection> {
-        Arc::new(Served { door: self, desk })
+        let sight = self.sight.seen_by(self.lines.iter().map(|line| line.role));
+        Arc::new(Served { door: Door { sight, ..self }, desk })
     }
 }
 
@@ -299,6 +336,8 @@ impl<K: Keeping> Served<K> {
         let case = Case::new(K::ROOT, number);
         let links = self.door.lines.iter().zip(&self.door.wishes).filter_map(|(line, (wish, _))| match line.verb {
             Verb::Command(name) => {
+                // who has no role at all comes from inside
+                Some(()).filter(|()| by.roles.is_empty() || by.has(line.role))?;
                 let command = wish(Value::Null).ok()?.ok()?;
                 self.desk.would(core, state, &case, by, command).then_some(name)
             }
@@ -307,9 +346,19 @@ impl<K: Keeping> Served<K> {
         Ok(Shape { number, version: state.version, seq, links: links.collect(), body: show(number, fields) })
     }
 
-    async fn make(&self, core: &Arc<Core>, line: usize, call: Call) -> Result<Reply, Problem> {
+    /// Whether that one is this owner's.
+    async fn is_of(&self, core: &Core, number: u64, own: Own<'_>) -> Result<bool, Problem> {
+        let state = self.desk.state(core, number).await?;
+        Ok(serde_json::to_value(&*state.root).ok().as_ref().and_then(Value::as_object).is_some_and(|body| own.has(body)))
+    }
+
+    async fn make(&self, core: &Arc<Core>, line: usize, mut call: Call) -> Result<Reply, Problem> {
         let Line { verb, .. } = self.door.lines[line];
         let (wish, settles) = &self.door.wishes[line];
+        let own = self.door.sight.own(&call.by);
+        if let Some(own) = own {
+            sign(own, verb, &mut call.body)?;
+        }
         let fingerprint = call.key.as_ref().map(|_| format!("{:?} {}", call.number, call.body));
         let wanted = wish(call.body)?;
         let repeat = match &call.key {
@@ -329,8 +378,14 @@ impl<K: Keeping> Served<K> {
         let number = match number {
             Err(repeated) => repeated,
             Ok(number) => {
-                if call.number.is_some() && !self.desk.shows(core, number).await? {
-                    return Err(Problem::missing());
+                if call.number.is_some() {
+                    let theirs = match own {
+                        Some(own) => self.is_of(core, number, own).await?,
+                        None => true,
+                    };
+                    if !theirs || !self.desk.shows(core, number).await? {
+                        return Err(Problem::missing());
+                    }
                 }
                 let command = wanted.map_err(|no| Problem::of(&no, None))?;
                 let case = Case::new(K::ROOT, number);
@@ -370,18 +425,41 @@ impl<K: Keeping> Served<K> {
     }
 }
 
+/// What an owner opens bears the owner's name; another's under it is refused, not overwritten.
+fn sign(own: Own<'_>, verb: Verb, body: &mut Value) -> Result<(), Problem> {
+    let Some(fields) = body.as_object_mut() else { return Ok(()) };
+    if fields.get(own.key).is_some_and(|other| !other.is_null() && !reads(Some(other), own.name)) {
+        let detail = format!("{} must be your own name, or be left out", own.key);
+        let no = Problem::plain(Wrong::Refused(Kind::Forbidden), "not-yours", detail);
+        return Err(Problem { arguments: vec![("field", own.key.to_owned())], ..no });
+    }
+    if verb == Verb::Open {
+        fields.insert(own.key.to_owned(), Value::from(own.name));
+    }
+    Ok(())
+}
+
 impl<K: Keeping> Collection for Served<K> {
     fn path(&self) -> &'static str {
         self.door.path
     }
+    fn of(&self) -> &'static str {
+        K::NAME
+    }
     fn keys(&self) -> &'static [&'static str] {
         K::KEYS
+    }
+    fn root(&self) -> Option<&'static str> {
+        Some(K::ROOT)
     }
     fn shape(&self, to: &mut SchemaGenerator) -> Schema {
         (self.door.shape)(to)
     }
     fn lines(&self) -> &[Line] {
         &self.door.lines
+    }
+    fn sight(&self) -> &Sight {
+        &self.door.sight
     }
     fn commands(&self) -> Vec<(&'static str, Option<String>)> {
         let lines = self.door.lines.iter().zip(&self.door.wishes).map(|(line, (wish, _))| {
@@ -399,25 +477,30 @@ impl<K: Keeping> Collection for Served<K> {
             if state.version == 0 || !K::listed(&state.root) {
                 return Err(Problem::missing());
             }
-            self.shape_of(core, number, 0, &state, by)
+            let shape = self.shape_of(core, number, 0, &state, by)?;
+            theirs(self.door.sight.own(by), shape)
         })
     }
     fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
         Box::pin(async move {
-            let page = core.store.find(K::NAME, query).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            let page = core
+                .store
+                .find(K::NAME, &only(self.door.sight.own(by), query))
+                .await
+                .map_err(|why| Problem::unavailable(&why.to_string()))?;
             let rows = page.rows.iter().map(|row| self.stored(core, row, by)).collect::<Result<_, _>>()?;
             Ok(Part { rows, total: page.total })
         })
     }
-    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>> {
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<News, Problem>> {
         Box::pin(async move {
             let rows = core.store.changed(K::NAME, after, 500).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
-            rows.iter().map(|row| self.stored(core, row, by)).collect()
+            news(self.door.sight.own(by), &rows, |row| self.stored(core, row, by))
         })
     }
 }
 impl<K: Keeping> Served<K> {
-    fn stored(&self, core: &Core, row: &jumun_store::Document, by: &Caller) -> Result<Shape, Problem> {
+    fn stored(&self, core: &Core, row: &Document, by: &Caller) -> Result<Shape, Problem> {
         let root = serde_json::from_str(&row.body).map_err(|why| Problem::unavailable(&why.to_string()))?;
         let state = State {
             root: Arc::new(root),
@@ -430,17 +513,35 @@ impl<K: Keeping> Served<K> {
     }
 }
 
+/// The row, unless it is another's: then it is as if there were none.
+fn theirs(own: Option<Own<'_>>, shape: Shape) -> Result<Shape, Problem> {
+    if own.is_none_or(|own| own.has(&shape.body)) { Ok(shape) } else { Err(Problem::missing()) }
+}
+fn only<'q>(own: Option<Own<'_>>, query: &'q Query) -> Cow<'q, Query> {
+    let Some(Own { key, name }) = own else { return Cow::Borrowed(query) };
+    let mut query = query.clone();
+    query.matching.push((key, name.to_owned()));
+    Cow::Owned(query)
+}
+fn news(own: Option<Own<'_>>, rows: &[Document], shape: impl Fn(&Document) -> Result<Shape, Problem>) -> Result<News, Problem> {
+    let upto = rows.last().map(|row| row.seq);
+    let mut rows = rows.iter().map(shape).collect::<Result<Vec<_>, _>>()?;
+    rows.retain(|row| own.is_none_or(|own| own.has(&row.body)));
+    Ok(News { rows, upto })
+}
+
 /// The door of a view: it is looked at, and that is all.
 pub struct Seen<V> {
     path: &'static str,
+    sight: Sight,
     of: PhantomData<fn() -> V>,
 }
 impl<V: View + JsonSchema> Seen<V> {
-    pub(crate) fn at(path: &'static str) -> Arc<dyn Collection> {
-        Arc::new(Seen::<V> { path, of: PhantomData })
+    pub(crate) fn at(path: &'static str, sight: Sight) -> Arc<dyn Collection> {
+        Arc::new(Seen::<V> { path, sight, of: PhantomData })
     }
 }
-fn row(row: &jumun_store::Document) -> Result<Shape, Problem> {
+fn row(row: &Document) -> Result<Shape, Problem> {
     let body = shown(row.number, &row.body).map_err(|why| Problem::unavailable(&why.to_string()))?;
     Ok(Shape { number: row.number, version: row.version, seq: row.seq, body, links: Vec::new() })
 }
@@ -448,8 +549,14 @@ impl<V: View + JsonSchema> Collection for Seen<V> {
     fn path(&self) -> &'static str {
         self.path
     }
+    fn of(&self) -> &'static str {
+        V::NAME
+    }
     fn keys(&self) -> &'static [&'static str] {
         V::KEYS
+    }
+    fn root(&self) -> Option<&'static str> {
+        V::ROOT
     }
     fn shape(&self, to: &mut SchemaGenerator) -> Schema {
         V::json_schema(to)
@@ -457,25 +564,33 @@ impl<V: View + JsonSchema> Collection for Seen<V> {
     fn lines(&self) -> &[Line] {
         &[]
     }
+    fn sight(&self) -> &Sight {
+        &self.sight
+    }
     fn call<'a>(&'a self, _: &'a Arc<Core>, _: usize, _: Call) -> BoxFuture<'a, Result<Reply, Problem>> {
         Box::pin(std::future::ready(Err(Problem::missing())))
     }
-    fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, _: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>> {
+    fn item<'a>(&'a self, core: &'a Arc<Core>, number: u64, by: &'a Caller) -> BoxFuture<'a, Result<Shape, Problem>> {
         Box::pin(async move {
             let found = core.store.load(V::NAME, number).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
-            found.filter(|document| document.listed).as_ref().map_or_else(|| Err(Problem::missing()), row)
+            let shape = found.filter(|document| document.listed).as_ref().map_or_else(|| Err(Problem::missing()), row)?;
+            theirs(self.sight.own(by), shape)
         })
     }
-    fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, _: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
+    fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
         Box::pin(async move {
-            let page = core.store.find(V::NAME, query).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+            let page = core
+                .store
+                .find(V::NAME, &only(self.sight.own(by), query))
+                .await
+                .map_err(|why| Problem::unavailable(&why.to_string()))?;
             Ok(Part { rows: page.rows.iter().map(row).collect::<Result<_, _>>()?, total: page.total })
         })
     }
-    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, _: &'a Caller) -> BoxFuture<'a, Result<Vec<Shape>, Problem>> {
+    fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<News, Problem>> {
         Box::pin(async move {
             let rows = core.store.changed(V::NAME, after, 500).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
-            rows.iter().map(row).collect()
+            news(self.sight.own(by), &rows, row)
         })
     }
 }

@@ -7,10 +7,11 @@ use crate::{
     keeping::Keeping,
     ports::or_stopping,
     reactor::{NotTaken, Reaction, send},
+    shelf::Parked,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jumun_model::{Case, Event, Every, Timestamp};
-use jumun_store::{Aside, Change, Committing, Fact, Marks, Query, StoreError, Table, Write};
+use jumun_store::{Change, Fact, Marks, Query, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -46,7 +47,7 @@ impl<E: Event, K: Keeping> WheneverEvery<E, K> {
         let event: E = serde_json::from_str(&fact.body).map_err(|why| NotTaken::Never(format!("it can not be read: {why}")))?;
         Ok((self.wish)(&event))
     }
-    fn save(&self, core: &Core, sweep: &Sweep, expected: u64, due: Option<Timestamp>, asides: Vec<Aside>) -> Committing {
+    fn write(&self, sweep: &Sweep, expected: u64, due: Option<Timestamp>) -> Change {
         let write = Write {
             table: self.table,
             number: sweep.fact.seq,
@@ -60,43 +61,64 @@ impl<E: Event, K: Keeping> WheneverEvery<E, K> {
             moment: due,
             marks: Marks::new(),
         };
-        core.store.commit(Change { writes: vec![write], asides, ..Change::default() })
+        Change { writes: vec![write], ..Change::default() }
     }
 
     /// Reaches the next page of one sweep.
-    async fn page(&self, core: &Arc<Core>, number: u64) -> Result<(), StoreError> {
+    async fn page(&self, core: &Arc<Core>, number: u64, parked: &mut Parked) -> Result<(), StoreError> {
         let Some(document) = core.store.load(self.table, number).await? else { return Ok(()) };
         let mut sweep: Sweep = serde_json::from_str(&document.body).map_err(|why| StoreError::Damaged(why.to_string()))?;
         let Ok(Some(every)) = self.wanted(&sweep.fact) else {
             core.defect("every", &format!("{}: {} no longer wants anything of {}", sweep.fact.case, self.name, sweep.fact.id()));
-            return self.save(core, &sweep, document.revision, None, Vec::new()).durably().await;
+            return core.store.commit(self.write(&sweep, document.revision, None)).durably().await;
         };
-        let query = Query {
-            matching: vec![(every.key, every.value)],
-            after: sweep.after,
-            limit: PAGE,
-            unlisted: true,
-            ..Query::default()
-        };
-        let found: Vec<u64> = core.store.find(K::NAME, &query).await?.rows.into_iter().map(|row| row.number).collect();
         let fact = &sweep.fact;
-        let reached = stream::iter(found.clone()).map(|number| self.reach(core, fact, number, every.command.clone()));
-        let reached: Vec<_> = reached.buffer_unordered(AT_ONCE).collect().await;
+        let (found, reached) = self.reach_all(core, fact, &of_page(&every, sweep.after), &every.command).await?;
         let mut asides = Vec::new();
         for one in reached {
             match one {
                 Ok(()) => {}
                 // the page is gone through again; marks leave out whom it reached
                 Err(NotTaken::Later(why)) => return Err(StoreError::Unavailable(why)),
-                Err(NotTaken::Never(why)) => {
-                    core.defect("aside", &format!("{}: {} can not take in {}: {why}", fact.case, self.name, fact.id()));
-                    asides.push(Aside { reader: self.name.to_owned(), fact: fact.clone(), why, since: core.clock.now() });
-                }
+                Err(NotTaken::Never(why)) => asides.push(core.aside(self.name, fact, why)),
             }
         }
         let more = if found.len() as u64 == PAGE { document.moment } else { None };
         sweep.after = found.last().copied().unwrap_or(sweep.after);
-        self.save(core, &sweep, document.revision, more, asides).durably().await
+        let mut change = self.write(&sweep, document.revision, more);
+        if !asides.is_empty() {
+            parked.park(&sweep.fact);
+            self.park_behind(core, &sweep.fact, &mut change).await?;
+        }
+        change.asides.extend(asides);
+        core.store.commit(change).durably().await
+    }
+
+    /// Sweeps of later facts of that case that were begun already wait behind it as well.
+    async fn park_behind(&self, core: &Core, first: &Fact, change: &mut Change) -> Result<(), StoreError> {
+        for number in core.store.moments(self.table, core.clock.now(), usize::MAX).await? {
+            let Some(document) = core.store.load(self.table, number).await?.filter(|_| number > first.seq) else { continue };
+            let sweep: Sweep = serde_json::from_str(&document.body).map_err(|why| StoreError::Damaged(why.to_string()))?;
+            if sweep.fact.case == first.case {
+                change.writes.extend(self.write(&sweep, document.revision, None).writes);
+                change.asides.push(core.behind(self.name, sweep.fact));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reaches a page of them: who they are, and how it went with each.
+    async fn reach_all(
+        &self,
+        core: &Arc<Core>,
+        fact: &Fact,
+        page: &Query,
+        command: &K::Command,
+    ) -> Result<(Vec<u64>, Vec<Result<(), NotTaken>>), StoreError> {
+        let found: Vec<u64> = core.store.find(K::NAME, page).await?.rows.into_iter().map(|row| row.number).collect();
+        let reached = stream::iter(found.clone()).map(|number| self.reach(core, fact, number, command.clone()));
+        let reached = reached.buffer_unordered(AT_ONCE).collect().await;
+        Ok((found, reached))
     }
 
     /// Reaches one, in its own case; what panics over one keeps nobody else from being reached.
@@ -125,8 +147,8 @@ impl<E: Event, K: Keeping> Reaction for WheneverEvery<E, K> {
             if self.wanted(fact)?.is_none() {
                 return Ok(());
             }
-            match self.save(core, &Sweep { fact: fact.clone(), after: 0 }, 0, Some(core.clock.now()), Vec::new()).durably().await
-            {
+            let begin = self.write(&Sweep { fact: fact.clone(), after: 0 }, 0, Some(core.clock.now()));
+            match core.store.commit(begin).durably().await {
                 Ok(()) => {
                     self.bell.notify_one();
                     Ok(())
@@ -136,6 +158,27 @@ impl<E: Event, K: Keeping> Reaction for WheneverEvery<E, K> {
             }
         })
     }
+    /// Reaches everybody, once more: marks leave out whom it reached before.
+    fn take_whole<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
+        Box::pin(async move {
+            let Some(every) = self.wanted(fact)? else { return Ok(()) };
+            let mut after = 0;
+            loop {
+                let page = self.reach_all(core, fact, &of_page(&every, after), &every.command).await;
+                let (found, reached) = page.map_err(|why| NotTaken::Later(why.to_string()))?;
+                reached.into_iter().collect::<Result<(), _>>()?;
+                match found.last() {
+                    Some(&last) if found.len() as u64 == PAGE => after = last,
+                    _ => return Ok(()),
+                }
+            }
+        })
+    }
+}
+
+/// The next page of those whom it wants.
+fn of_page<C>(every: &Every<C>, after: u64) -> Query {
+    Query { matching: vec![(every.key, every.value.clone())], after, limit: PAGE, unlisted: true, ..Query::default() }
 }
 
 impl<E: Event, K: Keeping> Sweeping for WheneverEvery<E, K> {
@@ -146,15 +189,18 @@ impl<E: Event, K: Keeping> Sweeping for WheneverEvery<E, K> {
         Box::pin(async move {
             let mut stopping = core.tasks.stopping();
             while !*stopping.borrow() {
+                let Some(mut turn) = core.turn_at_last((self.name, Some(E::CONTEXT))).await else { return };
                 let round = async {
                     // one after the other, so that of two facts of one case the first reaches everybody before the second
                     let due = core.store.moments(self.table, core.clock.now(), 1).await?;
                     for &number in &due {
-                        self.page(&core, number).await?;
+                        self.page(&core, number, turn.get_or_insert_default()).await?;
                     }
                     Ok::<_, StoreError>(!due.is_empty())
                 };
-                let pause = match round.await {
+                let round = round.await;
+                drop(turn);
+                let pause = match round {
                     Ok(true) => continue,
                     Ok(false) => Duration::from_secs(3600),
                     Err(_) => Duration::from_millis(200),

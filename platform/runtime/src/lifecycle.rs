@@ -5,8 +5,11 @@ use crate::{
     core::{Core, Settings},
     door::Collection,
     journals::Journals,
+    lately::Lately,
     ports::{Chance, Clock, Tasks},
     reactor,
+    rebuild::Rebuilds,
+    shelf::Shelf,
     viewer::Shown,
 };
 use futures_util::future::BoxFuture;
@@ -86,6 +89,14 @@ pub enum Inconsistent {
     /// A line of a door that nobody may use.
     #[error("{0} has a line without a role")]
     NoRole(&'static str),
+    /// Rows with an owner who can not be found by that.
+    #[error("{path} names its owners by {key}, which is none of its keys")]
+    NoSuchKey {
+        /// The door.
+        path: &'static str,
+        /// The key.
+        key: &'static str,
+    },
 }
 
 impl System {
@@ -104,6 +115,9 @@ impl System {
             found.extend(context.doors().iter().filter_map(|door| names(format!("the path {}", door.path()))));
             let open = context.doors().iter().filter(|door| door.lines().iter().any(|line| line.role.is_empty()));
             found.extend(open.map(|door| Inconsistent::NoRole(door.path())));
+            let owned = context.doors().iter().filter_map(|door| Some((door, door.sight().owner()?.0)));
+            let lost = owned.filter(|(door, key)| !door.keys().contains(key));
+            found.extend(lost.map(|(door, key)| Inconsistent::NoSuchKey { path: door.path(), key }));
             let mut arrows = BTreeSet::new();
             for arrow in context.arrows() {
                 // position and marks are kept under name and publisher, wherever it leads
@@ -136,6 +150,8 @@ pub struct Neighbourhood {
     pub transport: Arc<dyn Transport>,
     /// Whose journals can be read.
     pub journals: Arc<Journals>,
+    /// What happened lately and left no fact.
+    pub lately: Arc<Lately>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -154,7 +170,7 @@ impl Neighbourhood {
         }
         let providers = system.providers.iter().map(|(name, _)| *name).collect();
         let transport = Arc::clone(&hub) as Arc<dyn Transport>;
-        Neighbourhood { transport, hub, journals: Arc::default(), clock, chance, settings, providers }
+        Neighbourhood { transport, hub, journals: Arc::default(), lately: Arc::default(), clock, chance, settings, providers }
     }
 }
 
@@ -198,9 +214,30 @@ impl Running {
         store: Arc<dyn Store>,
         neighbourhood: &Neighbourhood,
     ) -> Result<Self, jumun_store::StoreError> {
-        let Neighbourhood { transport, journals, clock, chance, settings, hub, providers } = neighbourhood.clone();
+        store.release_leases(neighbourhood.clock.now()).await?;
+        let running = Running::at_rest(context, store, neighbourhood);
+        let (core, context) = (&running.core, &running.context);
+        neighbourhood.hub.join(context.name, Arc::new(Answerer { core: Arc::clone(core), context: Arc::clone(context) }));
+        core.tasks.spawn(Arc::clone(core).forget_keys());
+        for kept in &context.kept {
+            core.tasks.spawn(kept.keep_promises(Arc::clone(core)));
+        }
+        for sweeping in &context.parts.sweeping {
+            core.tasks.spawn(Arc::clone(sweeping).run(Arc::clone(core)));
+        }
+        for reaction in &context.parts.reactions {
+            core.tasks.spawn(reactor::follow(Arc::clone(core), Arc::clone(reaction)));
+        }
+        for shown in &context.shown {
+            core.tasks.spawn(Shown::feed(Arc::clone(shown), Arc::clone(core)));
+        }
+        Ok(running)
+    }
+
+    /// A context on its store, to be looked at and mended: it answers nobody, follows nobody, and keeps no promises by itself.
+    pub fn at_rest(context: Arc<Context>, store: Arc<dyn Store>, neighbourhood: &Neighbourhood) -> Self {
+        let Neighbourhood { transport, journals, lately, clock, chance, settings, providers, .. } = neighbourhood.clone();
         context.kept.iter().for_each(|kept| kept.forget());
-        store.release_leases(clock.now()).await?;
         let asked: BTreeSet<_> = context.asks().into_iter().map(|(of, _)| of).collect();
         let try_for = |of| (of, if providers.contains(of) { settings.errand_try } else { settings.ask_try });
         let lines = Lines::new(context.name, asked.into_iter().map(try_for), transport, &settings);
@@ -213,23 +250,12 @@ impl Running {
             lines,
             settings,
             journals: Arc::clone(&journals),
+            lately,
+            shelf: Shelf::default(),
+            rebuilds: Rebuilds::default(),
         });
         journals.open(context.name, Some(store));
-        hub.join(context.name, Arc::new(Answerer { core: Arc::clone(&core), context: Arc::clone(&context) }));
-        core.tasks.spawn(Arc::clone(&core).forget_keys());
-        for kept in &context.kept {
-            core.tasks.spawn(kept.keep_promises(Arc::clone(&core)));
-        }
-        for sweeping in &context.parts.sweeping {
-            core.tasks.spawn(Arc::clone(sweeping).run(Arc::clone(&core)));
-        }
-        for reaction in &context.parts.reactions {
-            core.tasks.spawn(reactor::follow(Arc::clone(&core), Arc::clone(reaction)));
-        }
-        for shown in &context.shown {
-            core.tasks.spawn(Shown::feed(Arc::clone(shown), Arc::clone(&core)));
-        }
-        Ok(Running { core, context, neighbourhood: neighbourhood.clone() })
+        Running { core, context, neighbourhood: neighbourhood.clone() }
     }
 
     /// The context.
@@ -243,32 +269,6 @@ impl Running {
     /// Whom it asks, and how that line stands.
     pub fn lines(&self) -> Vec<(&'static str, jumun_resilience::State)> {
         self.core.lines.states(self.core.clock.elapsed())
-    }
-
-    /// How many facts each of its readers has not read yet: reader, publisher, facts. A publisher that is stopped counts as read.
-    ///
-    /// # Errors
-    /// A store does not answer.
-    pub async fn lag(&self) -> Result<Vec<(&'static str, &'static str, u64)>, jumun_store::StoreError> {
-        let mut lag = Vec::new();
-        for arrow in self.context.arrows() {
-            let journal = self.core.journals.of(arrow.from).borrow().clone();
-            let newest = journal.map_or(0, |journal| *journal.newest_fact().borrow());
-            let read = self.core.store.position(arrow.name, arrow.from).await?.unwrap_or_default().seq;
-            lag.push((arrow.name, arrow.from, newest.saturating_sub(read)));
-        }
-        Ok(lag)
-    }
-    /// How many documents owe an ask, by aggregate.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn owed(&self) -> Result<Vec<(&'static str, u64)>, jumun_store::StoreError> {
-        let mut owed = Vec::new();
-        for table in self.context.kept.iter().map(|kept| kept.table().name) {
-            owed.push((table, self.core.store.owing(table).await?));
-        }
-        Ok(owed)
     }
 
     fn leave(&self) {

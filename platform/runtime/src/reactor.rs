@@ -5,16 +5,12 @@ use crate::{
     desk::{Desk, Failure, Wish},
     keeping::Keeping,
     ports::or_stopping,
+    shelf::Again,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jumun_model::{Caller, Case, Event, Occasion};
 use jumun_store::{Aside, Change, Fact, Position, Store, StoreError};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How many facts are read in one go.
@@ -53,6 +49,18 @@ pub(crate) trait Reaction: Send + Sync {
     }
     /// Takes in one fact; durable when it resolves.
     fn take<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>>;
+    /// Takes it in to the end, however much that is.
+    fn take_whole<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
+        self.take(core, fact)
+    }
+}
+impl Again for Arc<dyn Reaction> {
+    fn reader(&self) -> (&'static str, Option<&'static str>) {
+        (self.name(), Some(self.publisher()))
+    }
+    fn again<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
+        self.take_whole(core, fact)
+    }
 }
 
 /// A policy of an event, towards an aggregate or a pool: which number, and which command.
@@ -60,6 +68,7 @@ pub(crate) struct Whenever<E, K: Keeping> {
     pub(crate) name: &'static str,
     pub(crate) desk: Arc<Desk<K>>,
     pub(crate) wish: fn(&E) -> Option<K::Command>,
+    pub(crate) from: From,
 }
 pub(crate) struct WheneverPool<E, K: Keeping> {
     pub(crate) name: &'static str,
@@ -79,6 +88,9 @@ impl<E: Event, K: Keeping> Reaction for Whenever<E, K> {
     }
     fn probe(&self, body: &str) -> Option<String> {
         (self.wish)(&serde_json::from_str(body).ok()?).as_ref().map(named)
+    }
+    fn from(&self) -> From {
+        self.from
     }
     fn take<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
         Box::pin(async move {
@@ -181,6 +193,8 @@ pub(crate) async fn follow(core: Arc<Core>, reaction: Arc<dyn Reaction>) {
             reader.save(&core, Vec::new()).await;
             return;
         };
+        // what a person does about what is set aside comes before or after this batch
+        let Some(mut turn) = core.turn_at_last(reaction.reader()).await else { return };
         let last = facts.last().map(|fact| Position { seq: fact.seq, id: fact.id() });
         let mut by_case: BTreeMap<Case, Vec<Fact>> = BTreeMap::new();
         for fact in facts {
@@ -188,19 +202,17 @@ pub(crate) async fn follow(core: Arc<Core>, reaction: Arc<dyn Reaction>) {
                 by_case.entry(fact.case.clone()).or_default().push(fact);
             }
         }
-        let (core_, reaction_, parked) = (&core, &reaction, &reader.parked);
-        let chains = by_case.into_iter().map(|(case, facts)| async move {
-            let behind = parked.contains(&case);
-            (case, one_case(core_, &**reaction_, facts, behind).await)
+        let (core_, reaction_, parked) = (&core, &reaction, turn.get_or_insert_default());
+        let chains = by_case.into_values().map(|facts| {
+            let behind = facts.first().is_some_and(|fact| parked.holds(fact));
+            one_case(core_, &**reaction_, facts, behind)
         });
-        let done: Vec<(Case, Option<Vec<Aside>>)> = stream::iter(chains).buffer_unordered(AT_ONCE).collect().await;
+        let done: Vec<Option<Vec<Aside>>> = stream::iter(chains).buffer_unordered(AT_ONCE).collect().await;
         let mut asides = Vec::new();
-        for (case, aside) in done {
+        for aside in done {
             let Some(aside) = aside else { return }; // stopped in the middle: the position stays before it
-            if !aside.is_empty() {
-                reader.parked.insert(case);
-                asides.extend(aside);
-            }
+            aside.iter().for_each(|aside| parked.park(&aside.fact));
+            asides.extend(aside);
         }
         reader.position = last.unwrap_or(reader.position);
         unsaved += 1;
@@ -210,6 +222,7 @@ pub(crate) async fn follow(core: Arc<Core>, reaction: Arc<dyn Reaction>) {
             }
             unsaved = 0;
         }
+        drop(turn);
         linger(&core).await;
     }
 }
@@ -222,11 +235,9 @@ pub(crate) async fn linger(core: &Core) {
 /// The facts of one case, one after the other; what is to be set aside, or none if the context is to stop first.
 async fn one_case(core: &Arc<Core>, reaction: &dyn Reaction, facts: Vec<Fact>, mut behind: bool) -> Option<Vec<Aside>> {
     let mut asides = Vec::new();
-    let mut stopping = core.tasks.stopping();
     for fact in facts {
-        let aside = |fact: Fact, why: String| Aside { reader: reaction.name().to_owned(), fact, why, since: core.clock.now() };
         if behind {
-            asides.push(aside(fact, "it waits behind an earlier fact of its case".to_owned()));
+            asides.push(core.behind(reaction.name(), fact));
             continue;
         }
         let mut tries = 0;
@@ -240,16 +251,15 @@ async fn one_case(core: &Arc<Core>, reaction: &dyn Reaction, facts: Vec<Fact>, m
                 Ok(Err(NotTaken::Later(why))) => {
                     tracing::debug!(context = core.context, reaction = reaction.name(), case = %fact.case, why, "tried again");
                     let pause = core.settings.backoff.delay(tries, core.chance.draw());
-                    if or_stopping(&mut stopping, tokio::time::sleep(pause)).await {
+                    if or_stopping(&mut core.tasks.stopping(), tokio::time::sleep(pause)).await {
                         return None;
                     }
                 }
             }
         };
         if let Some(why) = never {
-            core.defect("aside", &format!("{}: {} can not take in {}: {why}", fact.case, reaction.name(), fact.id()));
             behind = true;
-            asides.push(aside(fact, why));
+            asides.push(core.aside(reaction.name(), &fact, why));
         }
     }
     Some(asides)
@@ -260,8 +270,6 @@ pub(crate) struct Reader {
     name: &'static str,
     publisher: &'static str,
     position: Position,
-    /// Cases of which a fact is set aside: later ones wait behind it.
-    parked: BTreeSet<Case>,
     /// Whether the log was seen to still hold what was read last.
     checked: bool,
 }
@@ -271,15 +279,18 @@ impl Reader {
         let mut stopping = core.tasks.stopping();
         loop {
             let opened = async {
-                let parked =
-                    core.store.asides().await?.into_iter().filter(|aside| aside.reader == name).map(|aside| aside.fact.case);
-                let parked = parked.collect();
                 let position = match core.store.position(name, publisher).await? {
                     Some(position) => position,
                     None if from == From::TheFirst => Position::default(),
-                    None => newest(&*opened(&mut core.journals.of(publisher)).await).await?,
+                    None => {
+                        let now = newest(&*opened(&mut core.journals.of(publisher)).await).await?;
+                        // durable before anything is read: whoever dies begins here again, and not after what was said meanwhile
+                        let positions = vec![(name.to_owned(), publisher.to_owned(), now.clone())];
+                        core.store.commit(Change { positions, ..Change::default() }).durably().await?;
+                        now
+                    }
                 };
-                Ok::<_, StoreError>(Reader { name, publisher, position, parked, checked: false })
+                Ok::<_, StoreError>(Reader { name, publisher, position, checked: false })
             };
             let mut result = None;
             if or_stopping(&mut stopping, async { result = Some(opened.await) }).await {
@@ -296,28 +307,14 @@ impl Reader {
         }
     }
 
-    /// A log that was restored from an older copy no longer holds the fact that we read last: said, and not skipped.
-    async fn check_log(&mut self, core: &Core) {
-        let journal = opened(&mut core.journals.of(self.publisher)).await;
-        self.checked = true;
-        if self.position.seq > 0
-            && let Ok(facts) = journal.tail(self.position.seq - 1, 1).await
-            && facts.first().is_none_or(|fact| fact.id() != self.position.id)
-        {
-            core.defect(
-                "log",
-                &format!(
-                    "{} has read {} up to number {} ({}), but that is not what the journal holds there: was it restored from an older copy?",
-                    self.name, self.publisher, self.position.seq, self.position.id
-                ),
-            );
-        }
-    }
-
     /// The next facts, as soon as there are some; none if the context is to stop.
     async fn next(&mut self, core: &Core, limit: usize) -> Option<Vec<Fact>> {
-        if !self.checked && or_stopping(&mut core.tasks.stopping(), self.check_log(core)).await {
-            return None;
+        if !self.checked {
+            let check = check_log(core, self.name, self.publisher, &self.position);
+            if or_stopping(&mut core.tasks.stopping(), check).await {
+                return None;
+            }
+            self.checked = true;
         }
         next_facts(core, self.publisher, self.position.seq, limit).await
     }
@@ -336,6 +333,19 @@ impl Reader {
                 return false;
             }
         }
+    }
+}
+
+/// A log that was restored from an older copy no longer holds the fact that was read last: said, and not skipped.
+pub(crate) async fn check_log(core: &Core, reader: &str, publisher: &'static str, position: &Position) {
+    let journal = opened(&mut core.journals.of(publisher)).await;
+    if position.seq > 0
+        && let Ok(facts) = journal.tail(position.seq - 1, 1).await
+        && facts.first().is_none_or(|fact| fact.id() != position.id)
+    {
+        let Position { seq, id } = position;
+        let read = format!("{reader} has read {publisher} up to number {seq} ({id})");
+        core.defect("log", &format!("{read}, but that is not what the journal holds there: was it restored from an older copy?"));
     }
 }
 

@@ -1,22 +1,26 @@
 //! Views: rows that are fed by facts alone; rows and positions are one write.
 use crate::{
     core::Core,
-    document::{json, keys_of},
+    document::json,
     ports::or_stopping,
-    reactor::{linger, next_facts, occasion},
+    reactor::{NotTaken, check_log, linger, next_facts, occasion},
+    rows::Rows,
+    shelf::{Again, Parked, Turn},
 };
 use futures_util::future::{BoxFuture, select_all};
-use jumun_model::{Caller, Event, Follows, Timestamp, View};
-use jumun_store::{Change, Document, Fact, Marks, Position, StoreError, Table, Write};
+use jumun_model::{Caller, Event, Follows, View};
+use jumun_store::{Aside, Change, Fact, Position, StoreError, StoreResult, Table};
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 /// How many facts of each publisher are folded into one write.
-const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 
 /// A view, erased.
 pub(crate) trait Shown: Send + Sync {
@@ -24,16 +28,29 @@ pub(crate) trait Shown: Send + Sync {
     fn publishers(&self) -> Vec<&'static str>;
     /// Whether that fact moves an empty row.
     fn probe(&self, fact: &Fact) -> bool;
+    /// Takes in one fact that was set aside; durable when it resolves.
+    fn again<'a>(&'a self, core: &'a Core, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>>;
+    /// Builds it anew, beside the one that clients see.
+    fn rebuild<'a>(&'a self, core: &'a Arc<Core>) -> BoxFuture<'a, StoreResult<()>>;
     /// Feeds it as long as the context runs.
     fn feed(self: Arc<Self>, core: Arc<Core>) -> BoxFuture<'static, ()>;
 }
 
+impl Again for Arc<dyn Shown> {
+    fn reader(&self) -> (&'static str, Option<&'static str>) {
+        (self.table().name, None)
+    }
+    fn again<'a>(&'a self, core: &'a Arc<Core>, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
+        Shown::again(&**self, core, fact)
+    }
+}
+
 /// What a fact does to one row.
-type Step<'a, V> = Box<dyn FnOnce(&mut V) + Send + 'a>;
-type Reads<V> = for<'a> fn(&'a Fact) -> Result<Option<(u64, Step<'a, V>)>, serde_json::Error>;
+pub(crate) type Step<'a, V> = Box<dyn FnOnce(&mut V) + Send + 'a>;
+pub(crate) type Reads<V> = for<'a> fn(&'a Fact) -> Result<Option<(u64, Step<'a, V>)>, serde_json::Error>;
 
 pub(crate) struct Viewer<V> {
-    follows: Vec<(&'static str, Reads<V>)>,
+    pub(crate) follows: Vec<(&'static str, Reads<V>)>,
     fields: &'static [&'static str],
 }
 
@@ -54,91 +71,73 @@ impl<V: View> Viewer<V> {
         }));
     }
 
-    /// Folds a batch of facts of each publisher into the rows, in one write.
-    async fn fold(&self, core: &Core, batches: &[(usize, Vec<Fact>)], positions: &mut [Position]) -> Result<(), StoreError> {
-        let mut before: BTreeMap<u64, Document> = BTreeMap::new();
-        let mut rows: BTreeMap<u64, V> = BTreeMap::new();
-        let mut at: BTreeMap<u64, Timestamp> = BTreeMap::new();
-        let mut change = Change::default();
-        for (index, facts) in batches {
-            let (publisher, read) = self.follows[*index];
-            for fact in facts.iter().filter(|fact| fact.public || publisher == core.context) {
-                let mut aside = |why: String| {
-                    core.defect("aside", &format!("{}: {} can not take in {}: {why}", fact.case, V::NAME, fact.id()));
-                    change.asides.push(jumun_store::Aside {
-                        reader: V::NAME.into(),
-                        fact: fact.clone(),
-                        why,
-                        since: core.clock.now(),
-                    });
-                };
-                let (number, step) = match catch_unwind(AssertUnwindSafe(|| read(fact))) {
-                    Ok(Ok(Some(wanted))) => wanted,
-                    Ok(Ok(None)) => continue,
-                    Ok(Err(why)) => {
-                        aside(format!("it can not be read: {why}"));
-                        continue;
-                    }
-                    Err(_) => {
-                        aside("taking it in panicked".to_owned());
-                        continue;
-                    }
-                };
-                if let Entry::Vacant(vacant) = rows.entry(number) {
-                    let mut row = V::default();
-                    if let Some(document) = core.store.load(V::NAME, number).await? {
-                        row = serde_json::from_str(&document.body)
-                            .map_err(|why| StoreError::Damaged(format!("{} {number} can not be read: {why}", V::NAME)))?;
-                        at.insert(number, document.at);
-                        before.insert(number, document);
-                    }
-                    vacant.insert(row);
+    /// Folds one fact into the row that it moves; why not, if that can not be done.
+    async fn follow(&self, publisher: usize, fact: &Fact, rows: &mut Rows<'_, V>) -> Result<Result<(), String>, StoreError> {
+        let (_, read) = self.follows[publisher];
+        let (number, step) = match catch_unwind(AssertUnwindSafe(|| read(fact))) {
+            Ok(Ok(Some(wanted))) => wanted,
+            Ok(Ok(None)) => return Ok(Ok(())),
+            Ok(Err(why)) => return Ok(Err(format!("it can not be read: {why}"))),
+            Err(_) => return Ok(Err("taking it in panicked".to_owned())),
+        };
+        let held = rows.of(number).await?;
+        // on a copy: a fold that panics halfway leaves nothing behind
+        let mut next = held.row.clone();
+        if catch_unwind(AssertUnwindSafe(|| step(&mut next))).is_err() {
+            return Ok(Err("taking it in panicked".to_owned()));
+        }
+        (held.row, held.at, held.moved) = (next, held.at.max(fact.at), true);
+        Ok(Ok(()))
+    }
+
+    /// Folds a batch of facts of each publisher into the rows; what can not be taken in, and what waits behind that, is set aside.
+    pub(crate) async fn follow_all(
+        &self,
+        core: &Core,
+        batches: &[(usize, Vec<Fact>)],
+        rows: &mut Rows<'_, V>,
+        parked: &mut Parked,
+    ) -> Result<Vec<Aside>, StoreError> {
+        let mut asides = Vec::new();
+        for (publisher, facts) in batches {
+            let own = self.follows[*publisher].0 == core.context;
+            for fact in facts.iter().filter(|fact| fact.public || own) {
+                if parked.holds(fact) {
+                    asides.push(core.behind(V::NAME, fact.clone()));
+                } else if let Err(why) = self.follow(*publisher, fact, rows).await? {
+                    parked.park(fact);
+                    asides.push(core.aside(V::NAME, fact, why));
                 }
-                if let Some(row) = rows.get_mut(&number) {
-                    // on a copy: a fold that panics halfway leaves nothing behind
-                    let mut next = row.clone();
-                    match catch_unwind(AssertUnwindSafe(|| step(&mut next))) {
-                        Ok(()) => *row = next,
-                        Err(_) => {
-                            aside("taking it in panicked".to_owned());
-                            continue;
-                        }
-                    }
-                }
-                let newest = at.entry(number).or_insert(fact.at);
-                *newest = (*newest).max(fact.at);
             }
         }
-        change.writes.extend(rows.iter().map(|(&number, row)| {
-            let before = before.get(&number);
-            let body = json(row);
-            Write {
-                table: V::NAME,
-                number,
-                expected: before.map_or(0, |document| document.revision),
-                version: before.map_or(0, |document| document.version) + 1,
-                listed: row.listed(),
-                keys: keys_of(&body, V::KEYS),
-                body,
-                at: at.get(&number).copied().unwrap_or_default(),
-                attempt: None,
-                moment: None,
-                marks: Marks::new(),
-            }
-        }));
+        Ok(asides)
+    }
+
+    /// Folds a batch of facts of each publisher into the rows, in one write.
+    async fn fold(
+        &self,
+        core: &Core,
+        batches: &[(usize, Vec<Fact>)],
+        positions: &mut [Position],
+        turn: &mut Turn,
+    ) -> StoreResult<()> {
+        let (mut rows, mut parked) = (Rows::in_store(&*core.store), turn.clone().unwrap_or_default());
+        let asides = self.follow_all(core, batches, &mut rows, &mut parked).await?;
+        let mut change = Change { writes: rows.writes(), asides, ..Change::default() };
         let mut moved = positions.to_vec();
-        for (index, facts) in batches {
+        for (publisher, facts) in batches {
             if let Some(last) = facts.last() {
-                moved[*index] = Position { seq: last.seq, id: last.id() };
-                change.positions.push((V::NAME.to_owned(), self.follows[*index].0.to_owned(), moved[*index].clone()));
+                moved[*publisher] = Position { seq: last.seq, id: last.id() };
+                change.positions.push((V::NAME.to_owned(), self.follows[*publisher].0.to_owned(), moved[*publisher].clone()));
             }
         }
         core.store.commit(change).durably().await?;
         positions.clone_from_slice(&moved);
+        **turn = Some(parked);
         Ok(())
     }
 
-    async fn positions(&self, core: &Core) -> Result<Vec<Position>, StoreError> {
+    pub(crate) async fn positions(&self, core: &Core) -> Result<Vec<Position>, StoreError> {
         let mut positions = Vec::new();
         for (publisher, _) in &self.follows {
             positions.push(core.store.position(V::NAME, publisher).await?.unwrap_or_default());
@@ -148,6 +147,21 @@ impl<V: View> Viewer<V> {
 }
 
 impl<V: View> Shown for Viewer<V> {
+    fn rebuild<'a>(&'a self, core: &'a Arc<Core>) -> BoxFuture<'a, StoreResult<()>> {
+        Box::pin(self.build_anew(core))
+    }
+    fn again<'a>(&'a self, core: &'a Core, fact: &'a Fact) -> BoxFuture<'a, Result<(), NotTaken>> {
+        Box::pin(async move {
+            let gone = || NotTaken::Never(format!("{} does not follow {} any more", V::NAME, fact.context));
+            let publisher = self.follows.iter().position(|(publisher, _)| **publisher == *fact.context).ok_or_else(gone)?;
+            let later = |why: StoreError| NotTaken::Later(why.to_string());
+            let mut rows = Rows::in_store(&*core.store);
+            self.follow(publisher, fact, &mut rows).await.map_err(later)?.map_err(NotTaken::Never)?;
+            // in one write: a row takes no mark that would keep a repeat out
+            let taken_back = vec![(V::NAME.to_owned(), fact.id())];
+            core.store.commit(Change { writes: rows.writes(), taken_back, ..Change::default() }).durably().await.map_err(later)
+        })
+    }
     fn table(&self) -> Table {
         Table { name: V::NAME, keys: V::KEYS, entries: false, fields: self.fields }
     }
@@ -165,6 +179,7 @@ impl<V: View> Shown for Viewer<V> {
         Box::pin(async move {
             let mut stopping = core.tasks.stopping();
             let mut positions: Option<Vec<Position>> = None;
+            let checked: Vec<AtomicBool> = self.follows.iter().map(|_| AtomicBool::default()).collect();
             while !*stopping.borrow() {
                 let result = async {
                     let at = match positions.take() {
@@ -173,8 +188,17 @@ impl<V: View> Shown for Viewer<V> {
                     };
                     let mut at = at;
                     let waits = self.follows.iter().enumerate().map(|(index, (publisher, _))| {
-                        let (core, seq) = (&core, at[index].seq);
-                        Box::pin(async move { next_facts(core, publisher, seq, BATCH).await.map(|facts| (index, facts)) })
+                        let (core, position, checked) = (&core, &at[index], &checked[index]);
+                        Box::pin(async move {
+                            if !checked.load(Ordering::Relaxed) {
+                                let check = check_log(core, V::NAME, publisher, position);
+                                if or_stopping(&mut core.tasks.stopping(), check).await {
+                                    return None;
+                                }
+                                checked.store(true, Ordering::Relaxed);
+                            }
+                            next_facts(core, publisher, position.seq, BATCH).await.map(|facts| (index, facts))
+                        })
                     });
                     let (first, _, others) = select_all(waits).await;
                     let mut batches: Vec<(usize, Vec<Fact>)> = first.into_iter().collect();
@@ -184,8 +208,10 @@ impl<V: View> Shown for Viewer<V> {
                             batches.push(batch);
                         }
                     }
-                    if !batches.is_empty() {
-                        self.fold(&core, &batches, &mut at).await?;
+                    if !batches.is_empty()
+                        && let Some(mut turn) = core.turn_at_last((V::NAME, None)).await
+                    {
+                        self.fold(&core, &batches, &mut at, &mut turn).await?;
                     }
                     Ok::<_, StoreError>(at)
                 }

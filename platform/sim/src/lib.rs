@@ -9,5 +9,5 @@ mod world;
 
 pub use pilot::{Faults, Plan, When};
 pub use play::{Outcome, Story, Tally, all, calls, paused, run, seeds};
-pub use sites::{SITES, Sites, Visits};
+pub use sites::{SITES, SUITE, Sites, Unreachable, Visits};
 pub use world::{Gone, World, call, shape, someone};

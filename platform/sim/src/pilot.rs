@@ -51,6 +51,8 @@ pub enum Plan {
     Storm(Faults),
     /// The context that makes the call of that number (from 1) dies there.
     CrashAt(u64, When),
+    /// The context that makes the call of that number (from 1) at that site dies there.
+    CrashIn(&'static str, u64, When),
 }
 impl Plan {
     /// A storm whose weather is the seed's own: each kind of fault is absent, rare or frequent.
@@ -131,7 +133,7 @@ impl Pilot {
         let mut on = self.state();
         match on.plan {
             Plan::Storm(_) => Duration::from_millis(on.rng.u64(1..3_000)),
-            Plan::Calm | Plan::CrashAt(..) => Duration::from_millis(100),
+            Plan::Calm | Plan::CrashAt(..) | Plan::CrashIn(..) => Duration::from_millis(100),
         }
     }
     /// How long a store takes to make a group durable.
@@ -139,7 +141,7 @@ impl Pilot {
         let mut on = self.state();
         match on.plan {
             Plan::Storm(_) => Duration::from_millis(on.rng.u64(..6)),
-            Plan::Calm | Plan::CrashAt(..) => Duration::from_millis(1),
+            Plan::Calm | Plan::CrashAt(..) | Plan::CrashIn(..) => Duration::from_millis(1),
         }
     }
     /// A call is made: part of the trace, and perhaps the last one of its context.
@@ -152,6 +154,9 @@ impl Pilot {
         match on.plan {
             Plan::Calm => {}
             Plan::CrashAt(call, when) => passage.dies = (call == on.calls).then_some(when),
+            Plan::CrashIn(there, call, when) => {
+                passage.dies = (there == site && call == on.sites.of(site).reached).then_some(when);
+            }
             Plan::Storm(faults) => {
                 // a stop is rare in a storm, so death comes likelier there: else some storms' worth of seeds never see it
                 let chance = on.rng.u32(..100_000) / if site == "store.close" { 16 } else { 1 };

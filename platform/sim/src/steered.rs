@@ -138,6 +138,10 @@ impl Store for Steered {
     fn owing<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         self.around("store.owing", table.to_owned(), Box::pin(async move { self.inner.owing(table).await }))
     }
+    fn overdue<'a>(&'a self, table: &'static str, until: Timestamp) -> Waiting<'a, u64> {
+        let call = Box::pin(async move { self.inner.overdue(table, until).await });
+        self.around("store.overdue", format!("{table} {until}"), call)
+    }
     fn tail<'a>(&'a self, after: u64, limit: usize) -> Waiting<'a, Vec<Fact>> {
         self.around("store.tail", format!("{after} {limit}"), Box::pin(async move { self.inner.tail(after, limit).await }))
     }
@@ -156,6 +160,9 @@ impl Store for Steered {
     }
     fn asides<'a>(&'a self) -> Waiting<'a, Vec<Aside>> {
         self.around("store.asides", String::new(), Box::pin(async move { self.inner.asides().await }))
+    }
+    fn set_aside<'a>(&'a self) -> Waiting<'a, u64> {
+        self.around("store.set_aside", String::new(), Box::pin(async move { self.inner.set_aside().await }))
     }
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         self.around("store.reserve", table.to_owned(), Box::pin(async move { self.inner.reserve(table).await }))

@@ -234,6 +234,33 @@ impl World {
         let part = door.list(&core, &query, &someone()).await.expect("the store answers");
         part.rows.into_iter().map(|shape| Value::Object(shape.body)).collect()
     }
+    /// The rows written after `seq`, as a reader of the stream sees them.
+    ///
+    /// # Errors
+    /// The context is not there, or dies before it answers.
+    pub async fn changed(&self, path: &str, seq: u64) -> Result<Vec<Shape>, Gone> {
+        let (life, core, door) = self.door(path)?;
+        let by = someone();
+        match select(pin!(life.ended()), door.changed(&core, seq, &by)).await {
+            Either::Right((Ok(news), _)) => Ok(news.rows),
+            Either::Left(_) | Either::Right((Err(_), _)) => Err(Gone),
+        }
+    }
+    /// Reads the store of a context that runs, as operators and probes do.
+    ///
+    /// # Errors
+    /// The context is not there, or dies before it answers.
+    pub async fn look<T>(&self, context: &str, read: impl for<'a> FnOnce(&'a dyn Store) -> Waiting<'a, T>) -> Result<T, Gone> {
+        let (life, store) = match lock(&self.0.alive).get(context) {
+            Some(Alive { life, running: Some(running), .. }) => (Arc::clone(life), Arc::clone(&running.core.store)),
+            _ => return Err(Gone),
+        };
+        let read = read(&*store);
+        match select(pin!(life.ended()), read).await {
+            Either::Right((Ok(found), _)) => Ok(found),
+            Either::Left(_) | Either::Right((Err(_), _)) => Err(Gone),
+        }
+    }
     /// The commands that a row offers now.
     pub async fn links(&self, path: &str, number: u64) -> Vec<&'static str> {
         let Ok((_, core, door)) = self.door(path) else { return Vec::new() };

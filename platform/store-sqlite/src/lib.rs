@@ -18,7 +18,11 @@ use std::{
     ffi::OsString,
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -94,8 +98,11 @@ pub enum OpenError {
 
 /// How many of the newest facts are kept in memory, for readers that keep up.
 const RECENT: usize = 8_192;
-/// How many connections wait for readers.
-const READERS: usize = 16;
+/// How many idle connections are kept for readers.
+const READERS: usize = 4;
+/// What a connection may keep in memory, in KiB (negative, as SQLite has it): new rows stand at the end of each table, so little is read twice.
+const WRITER_CACHE: i64 = -8_192;
+const READER_CACHE: i64 = -2_048;
 
 /// A store in one SQLite file. It belongs to one process, and to one value of this type.
 pub struct SqliteStore {
@@ -113,6 +120,8 @@ pub struct SqliteStore {
 
 /// What the writer tells the readers.
 struct Shared {
+    /// Per table of the layout, a number above which there is surely no document.
+    highest: Vec<AtomicU64>,
     recent: RwLock<Recent>,
     newest_fact: watch::Sender<u64>,
     newest_write: watch::Sender<u64>,
@@ -122,8 +131,9 @@ struct Recent {
     facts: VecDeque<Fact>,
 }
 impl Shared {
-    fn new(standing: &Standing) -> Self {
+    fn new(standing: &Standing, highest: Vec<u64>) -> Self {
         Shared {
+            highest: highest.into_iter().map(AtomicU64::new).collect(),
             recent: RwLock::new(Recent { newest: standing.fact, facts: VecDeque::new() }),
             newest_fact: watch::Sender::new(standing.fact),
             newest_write: watch::Sender::new(standing.write),
@@ -192,6 +202,7 @@ struct Texts {
     moments: String,
     next_due: String,
     owing: String,
+    overdue: String,
 }
 impl Texts {
     fn new(table: Table) -> Self {
@@ -216,6 +227,10 @@ impl Texts {
                      UNION ALL SELECT min(moment) FROM {t} WHERE moment IS NOT NULL)"#
             ),
             owing: format!(r#"SELECT count(*) FROM {t} WHERE "of" IS NOT NULL"#),
+            overdue: format!(
+                r#"SELECT (SELECT count(*) FROM {t} WHERE "of" IS NOT NULL AND due <= ?1)
+                   + (SELECT count(*) FROM {t} WHERE moment IS NOT NULL AND moment <= ?1)"#
+            ),
         }
     }
 }
@@ -251,7 +266,8 @@ impl SqliteStore {
         let mut db = Connection::open_with_flags(&path, flags).map_err(|e| failed(&path, e))?;
         schema::prepare(&mut db, &path, context, &layout)?;
         let standing = configure(&db).and_then(|()| schema::standing(&db, &layout)).map_err(|e| failed(&path, e))?;
-        let shared = Arc::new(Shared::new(&standing));
+        let highest = schema::highest(&db, &layout).map_err(|e| failed(&path, e))?;
+        let shared = Arc::new(Shared::new(&standing, highest));
         let (jobs, waiting) = mpsc::channel();
         let (tables, shares) = (layout.iter().copied().map(Texts::new).collect(), shared.clone());
         let write = move || writer::run(&db, &layout, standing, &shares, &waiting);
@@ -273,12 +289,17 @@ impl SqliteStore {
         let unknown = || StoreError::Damaged(format!("its layout has no table {name}"));
         self.tables.iter().find(|texts| texts.table.name == name).ok_or_else(unknown)
     }
+    /// Whether there is surely no such document yet: a look that most first facts of a case are spared.
+    fn beyond(&self, table: &'static str, number: u64) -> bool {
+        let place = self.tables.iter().position(|texts| texts.table.name == table);
+        place.is_some_and(|place| number > self.shared.highest[place].load(Ordering::Acquire))
+    }
     fn reader(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.busy_timeout(Duration::from_secs(5))?;
         db.pragma_update(None, "query_only", true)?;
-        db.pragma_update(None, "cache_size", -8_192)?;
+        db.pragma_update(None, "cache_size", READER_CACHE)?;
         db.set_prepared_statement_cache_capacity(256);
         Ok(db)
     }
@@ -363,7 +384,7 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    db.pragma_update(None, "cache_size", -32_768)
+    db.pragma_update(None, "cache_size", WRITER_CACHE)
 }
 
 impl Store for SqliteStore {
@@ -387,7 +408,10 @@ impl Store for SqliteStore {
         committing
     }
     fn load<'a>(&'a self, table: &'static str, number: u64) -> Waiting<'a, Option<Document>> {
-        self.read_table(table, |db, texts| one(db, &texts.load, [sought(number)], rows::document))
+        match self.beyond(table, number) {
+            true if locked(&self.readers).is_some() => done(Ok(None)),
+            _ => self.read_table(table, |db, texts| one(db, &texts.load, [sought(number)], rows::document)),
+        }
     }
     fn load_entry<'a>(&'a self, table: &'static str, number: u64, case: &'a Case) -> Waiting<'a, Option<Entry>> {
         self.read_table(table, |db, texts| match texts.table.entries {
@@ -458,6 +482,9 @@ impl Store for SqliteStore {
     fn owing<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         self.read_table(table, |db, texts| Ok(one(db, &texts.owing, [], number)?.unwrap_or_default()))
     }
+    fn overdue<'a>(&'a self, table: &'static str, until: Timestamp) -> Waiting<'a, u64> {
+        self.read_table(table, |db, texts| Ok(one(db, &texts.overdue, [until.millis()], number)?.unwrap_or_default()))
+    }
     fn tail<'a>(&'a self, after: u64, limit: usize) -> Waiting<'a, Vec<Fact>> {
         if locked(&self.readers).is_none() {
             return done(closed());
@@ -484,7 +511,10 @@ impl Store for SqliteStore {
         self.ask(|tell| Job::Forget(before, tell))
     }
     fn asides<'a>(&'a self) -> Waiting<'a, Vec<Aside>> {
-        self.read(|db| all(db, "SELECT reader, fact, why, since FROM aside ORDER BY n", [], rows::aside))
+        self.read(|db| all(db, "SELECT n, reader, fact, why, since FROM aside ORDER BY n", [], rows::aside))
+    }
+    fn set_aside<'a>(&'a self) -> Waiting<'a, u64> {
+        self.read(|db| Ok(one(db, "SELECT count(*) FROM aside", [], number)?.unwrap_or_default()))
     }
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         if let Err(error) = self.table(table) {

@@ -95,11 +95,11 @@ pub(crate) fn claim(row: &Row) -> rusqlite::Result<Claim> {
 pub(crate) fn position(row: &Row) -> rusqlite::Result<Position> {
     Ok(Position { seq: uint(row, 0)?, id: row.get(1)? })
 }
-/// `reader, fact, why, since`
+/// `n, reader, fact, why, since`
 pub(crate) fn aside(row: &Row) -> rusqlite::Result<Aside> {
-    let fact = serde_json::from_str(row.get_ref(1)?.as_str()?);
-    let fact = fact.map_err(|e| Error::FromSqlConversionFailure(1, Type::Text, e.into()))?;
-    Ok(Aside { reader: row.get(0)?, fact, why: row.get(2)?, since: time(row, 3)? })
+    let fact = serde_json::from_str(row.get_ref(2)?.as_str()?);
+    let fact = fact.map_err(|e| Error::FromSqlConversionFailure(2, Type::Text, e.into()))?;
+    Ok(Aside { number: uint(row, 0)?, reader: row.get(1)?, fact, why: row.get(3)?, since: time(row, 4)? })
 }
 
 /// What it means for the caller.

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS position(
   reader TEXT NOT NULL, publisher TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY(reader, publisher))
   STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aside(
-  n INTEGER PRIMARY KEY, reader TEXT NOT NULL, fact_id TEXT NOT NULL, fact TEXT NOT NULL, why TEXT NOT NULL, since INTEGER NOT NULL,
+  n INTEGER PRIMARY KEY AUTOINCREMENT, reader TEXT NOT NULL, fact_id TEXT NOT NULL, fact TEXT NOT NULL, why TEXT NOT NULL, since INTEGER NOT NULL,
   UNIQUE(reader, fact_id)) STRICT;
 "#;
 const OWN_NAMES: [&str; 7] = ["meta", "counts", "reserved", "journal", "claims", "position", "aside"];
@@ -184,6 +184,15 @@ pub(crate) fn standing(db: &Connection, layout: &Layout) -> rusqlite::Result<Sta
     let counts = layout.iter().map(count).collect::<rusqlite::Result<Vec<_>>>()?;
     let write = db.query_row("SELECT max(seq) FROM counts", [], |row| row.get::<_, Option<i64>>(0))?.map_or(Ok(0), int)?;
     Ok(Standing { fact, write, counts })
+}
+
+/// Per table of the layout: the highest number of a document.
+pub(crate) fn highest(db: &Connection, layout: &Layout) -> rusqlite::Result<Vec<u64>> {
+    let highest = |table: &Table| {
+        let highest = format!("SELECT coalesce(max(number), 0) FROM {}", quoted(table.name));
+        db.query_row(&highest, [], |row| int(row.get::<_, i64>(0)?))
+    };
+    layout.iter().map(highest).collect()
 }
 
 /// Why a file can not be opened, in words.

@@ -218,7 +218,7 @@ fn in_one_group(folder: &Folder, trap: &str, changes: Vec<Change>) -> Vec<Commit
     let (db, layout) = (folder.look(), suite::layout());
     db.execute_batch(trap).unwrap();
     let standing = schema::standing(&db, &layout).unwrap();
-    let shared = Arc::new(Shared::new(&standing));
+    let shared = Arc::new(Shared::new(&standing, vec![0; layout.len()]));
     let mut writer = writer::Writer::new(&db, &layout, standing, &shared).unwrap();
     let job = |change| {
         let (tell, committing) = Committing::pair();

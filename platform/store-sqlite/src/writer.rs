@@ -9,7 +9,7 @@ use jumun_store::{Change, Claim, EntryWrite, Fact, Layout, StoreError, StoreResu
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params, types::Null};
 use std::{
     collections::BTreeSet,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
 };
 use tokio::sync::oneshot;
 
@@ -370,7 +370,13 @@ impl<'c> Writer<'c> {
 
     fn write(&mut self, write: &Write, next: &mut Standing) -> rusqlite::Result<bool> {
         let seq = next.write + 1;
-        let Some((place, statements)) = self.table(write.table) else { return Ok(false) };
+        let highest = &self.shared.highest;
+        let Some((place, statements)) = self.tables.iter_mut().enumerate().find(|(_, s)| s.table.name == write.table) else {
+            return Ok(false);
+        };
+        if write.expected == 0 {
+            highest[place].fetch_max(write.number, Ordering::AcqRel);
+        }
         let Some(more) = statements.write(write, seq)? else { return Ok(false) };
         next.write = seq;
         next.counts[place] = (next.counts[place].0 + more, seq);

@@ -179,6 +179,8 @@ pub struct Position {
 /// A fact that could not be taken in, or that waits behind one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aside {
+    /// Its number in this store, by which a person names it; 0 until it is committed. None is ever given twice.
+    pub number: u64,
     /// The reaction that could not take it.
     pub reader: String,
     /// The fact.

@@ -35,6 +35,8 @@ struct Durable {
     claims: BTreeMap<String, Claim>,
     positions: BTreeMap<(String, String), Position>,
     asides: Vec<Aside>,
+    /// How many were ever set aside.
+    aside: u64,
     reserved: BTreeMap<&'static str, u64>,
     writes: u64,
 }
@@ -245,8 +247,11 @@ impl Durable {
         }
         for aside in change.asides {
             match self.asides.iter_mut().find(|a| a.reader == aside.reader && a.fact.id() == aside.fact.id()) {
-                Some(there) => *there = aside,
-                None => self.asides.push(aside),
+                Some(there) => *there = Aside { number: there.number, ..aside },
+                None => {
+                    self.aside += 1;
+                    self.asides.push(Aside { number: self.aside, ..aside });
+                }
             }
         }
         Ok(())
@@ -323,6 +328,12 @@ impl Store for MemoryStore {
     fn owing<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         self.read_table(table, |on| on.documents(table).filter(|d| d.attempt.is_some()).count() as u64)
     }
+    fn overdue<'a>(&'a self, table: &'static str, until: Timestamp) -> Waiting<'a, u64> {
+        self.read_table(table, |on| {
+            let times = |d: &Document| d.attempt.as_ref().map(|a| a.due).into_iter().chain(d.moment);
+            on.documents(table).flat_map(times).filter(|at| *at <= until).count() as u64
+        })
+    }
     fn tail<'a>(&'a self, after: u64, limit: usize) -> Waiting<'a, Vec<Fact>> {
         let after = usize::try_from(after).unwrap_or(usize::MAX);
         self.read(|on| on.journal.iter().skip(after).take(limit).cloned().collect())
@@ -343,6 +354,9 @@ impl Store for MemoryStore {
     }
     fn asides<'a>(&'a self) -> Waiting<'a, Vec<Aside>> {
         self.read(|on| on.asides.clone())
+    }
+    fn set_aside<'a>(&'a self) -> Waiting<'a, u64> {
+        self.read(|on| on.asides.len() as u64)
     }
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         done(self.table(table).and_then(|_| self.live()).map(|mut on| {

@@ -125,6 +125,8 @@ pub trait Store: Send + Sync {
     fn next_due<'a>(&'a self, table: &'static str) -> Waiting<'a, Option<Timestamp>>;
     /// How many documents owe an ask.
     fn owing<'a>(&'a self, table: &'static str) -> Waiting<'a, u64>;
+    /// How many asks are due, and moments have come, at `until`.
+    fn overdue<'a>(&'a self, table: &'static str, until: Timestamp) -> Waiting<'a, u64>;
     /// Facts numbered above `after`, in order.
     fn tail<'a>(&'a self, after: u64, limit: usize) -> Waiting<'a, Vec<Fact>>;
     /// The facts of one case, in order.
@@ -137,6 +139,8 @@ pub trait Store: Send + Sync {
     fn forget_claims<'a>(&'a self, before: Timestamp) -> Waiting<'a, ()>;
     /// What is set aside, oldest first.
     fn asides<'a>(&'a self) -> Waiting<'a, Vec<Aside>>;
+    /// How many facts are set aside.
+    fn set_aside<'a>(&'a self) -> Waiting<'a, u64>;
     /// A number that no document of this table ever had, and that is given to nobody else.
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64>;
     /// The number of the newest durable fact; it moves when there is more to [`tail`](Store::tail).

@@ -151,7 +151,7 @@ fn owing(number: u64, expected: u64, of: &str, due: i64) -> Write {
     Write { attempt: Some(attempt(of, at(due))), ..lamp(number, expected) }
 }
 fn aside(reader: &str, number: u64, why: &str) -> Aside {
-    Aside { reader: reader.into(), fact: Fact { seq: 40 + number, ..said(number, 1) }, why: why.into(), since: at(9) }
+    Aside { number: 0, reader: reader.into(), fact: Fact { seq: 40 + number, ..said(number, 1) }, why: why.into(), since: at(9) }
 }
 fn numbers(rows: &[Document]) -> Vec<u64> {
     rows.iter().map(|row| row.number).collect()
@@ -159,6 +159,10 @@ fn numbers(rows: &[Document]) -> Vec<u64> {
 async fn found(store: &dyn Store, query: Query) -> (Vec<u64>, u64) {
     let page = store.find(LAMP, &Query { limit: if query.limit == 0 { 100 } else { query.limit }, ..query }).await.unwrap();
     (numbers(&page.rows), page.total)
+}
+/// What is set aside, but for its numbers.
+async fn asides(store: &dyn Store) -> Vec<Aside> {
+    store.asides().await.unwrap().into_iter().map(|aside| Aside { number: 0, ..aside }).collect()
 }
 async fn whole_log(store: &dyn Store) -> Vec<Fact> {
     store.tail(0, usize::MAX).await.unwrap()
@@ -250,7 +254,7 @@ impl Look {
             story: store.story(&case).await.unwrap().into_iter().map(|fact| Fact { seq: 0, ..fact }).collect(),
             claims,
             position: store.position("reader", "lamps").await.unwrap(),
-            asides: store.asides().await.unwrap(),
+            asides: asides(store).await,
             owing: store.owing(LAMP).await.unwrap(),
             listed: found(store, Query { after: 1_000, ..Query::default() }).await.1,
         }
@@ -503,6 +507,8 @@ pub async fn what_is_due_is_found_and_claimed_by_one_alone(place: &dyn Place) {
     assert_eq!(store.moments(LAMP, at(1), 9).await.unwrap(), [0; 0]);
     assert_eq!(store.next_due(LAMP).await, Ok(Some(at(2))), "a moment");
     assert_eq!(store.owing(LAMP).await, Ok(6));
+    assert_eq!(store.overdue(LAMP, at(1)).await, Ok(0));
+    assert_eq!(store.overdue(LAMP, at(10)).await, Ok(6), "asks 2, 3, 5 and moments 6, 7, 8");
     assert_eq!((store.next_due(HALL).await, store.owing(HALL).await), (Ok(None), Ok(0)));
 
     let seen = store.load(LAMP, 2).await.unwrap().expect("it is there");
@@ -756,15 +762,23 @@ pub async fn what_is_set_aside_stays_until_it_is_taken_back(place: &dyn Place) {
     let all = [aside("a", 3, "it does not parse"), aside("a", 1, "it waits"), aside("b", 3, "it panics")];
     made(&*store, Change { asides: all[..2].to_vec(), ..Change::default() }).await;
     made(&*store, Change { asides: all[2..].to_vec(), ..Change::default() }).await;
-    assert_eq!(store.asides().await.unwrap(), all, "oldest first, with the fact as it was");
+    assert_eq!(asides(&*store).await, all, "oldest first, with the fact as it was");
     let again_ = aside("a", 3, "it still does not parse");
     made(&*store, Change { asides: vec![again_.clone()], ..Change::default() }).await;
     let store = again(place, store).await;
-    assert_eq!(store.asides().await.unwrap(), [&again_, &all[1], &all[2]].map(Clone::clone), "it keeps its place");
+    assert_eq!(asides(&*store).await, [&again_, &all[1], &all[2]].map(Clone::clone), "it keeps its place");
     let back = |reader: &str, fact: &Fact| (reader.to_owned(), fact.id());
     let taken_back = vec![back("a", &all[0].fact), back("b", &all[1].fact)];
     made(&*store, Change { taken_back, ..Change::default() }).await;
-    assert_eq!(store.asides().await.unwrap(), all[1..], "of that reader alone");
+    assert_eq!((asides(&*store).await, store.set_aside().await), (all[1..].to_vec(), Ok(2)), "of that reader alone");
+    let numbers = |asides: Vec<Aside>| asides.into_iter().map(|aside| aside.number).collect::<Vec<_>>();
+    let two = numbers(store.asides().await.unwrap());
+    let taken_back = all[1..].iter().map(|aside| back(&aside.reader, &aside.fact)).collect();
+    made(&*store, Change { taken_back, ..Change::default() }).await;
+    let store = again(place, store).await;
+    made(&*store, Change { asides: all[..1].to_vec(), ..Change::default() }).await;
+    let next = numbers(store.asides().await.unwrap());
+    assert!(two[0] < two[1] && two[1] < next[0], "a number is given once: {two:?}, then {next:?}");
 }
 
 /// After an orderly close, and after none.

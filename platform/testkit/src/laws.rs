@@ -125,7 +125,7 @@ pub fn for_all<S: Strategy>(values: S, check: impl Fn(S::Value)) {
 }
 
 /// The simplest value that fails, and why.
-fn fails<S: Strategy>(values: &S, check: impl Fn(S::Value) -> TestCaseResult) -> Option<(S::Value, String)> {
+pub(crate) fn fails<S: Strategy>(values: &S, check: impl Fn(S::Value) -> TestCaseResult) -> Option<(S::Value, String)> {
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     match runner.run(values, check) {

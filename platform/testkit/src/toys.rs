@@ -14,7 +14,7 @@ pub(crate) fn failure<T>(test: impl FnOnce() -> T + UnwindSafe) -> String {
     why.downcast_ref::<String>().cloned().or_else(|| why.downcast_ref::<&str>().map(|why| (*why).to_owned())).unwrap()
 }
 
-#[derive(Clone, Default, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(crate) struct Bell {
     pub(crate) hung: bool,
     pub(crate) rung: u64,
@@ -85,7 +85,7 @@ impl Aggregate for Bell {
     fn decide(&self, on: &Occasion, command: Do) -> Result<Vec<Fact>, No> {
         Ok(match (self.hung, command) {
             (false, Do::Hang) => vec![Fact::Hung { number: on.number }],
-            (true, Do::Hang) => vec![],
+            (true, Do::Hang | Do::Ring(0)) => vec![],
             (false, Do::Ring(_)) => return Err(No::NotThere),
             (true, Do::Ring(times)) => vec![Fact::Rung { at: on.at, times }],
         })
@@ -105,6 +105,9 @@ impl Aggregate for Bell {
             Found::Nothing => None,
         })
         .until(NOON + Duration::from_secs(seconds), Do::Hang)
+    }
+    fn examples() -> Vec<Do> {
+        vec![Do::Hang, Do::Ring(1)]
     }
 }
 

@@ -365,6 +365,9 @@ fn what_does_not_hold_together_is_found_by_probing() {
         |_| Ok(()),
     )));
     assert_eq!(check(open), [Inconsistent::NoRole("/open")]);
+    let owned = keeps("other")
+        .keeps(keep_pool::<shelf::Shelf>().door(pool_collection::<shelf::Shelf>("/owned").owned_by("reader", "reader")));
+    assert_eq!(check(owned), [Inconsistent::NoSuchKey { path: "/owned", key: "reader" }]);
     let count: fn(&shelf::Fact) -> Option<sale::Do> = |_| Some(sale::Do::Count);
     let fill: fn(&shelf::Fact) -> Option<(u64, shelf::Do)> = |_| Some((4, shelf::Do::Fill));
     let twice = keeps("other")

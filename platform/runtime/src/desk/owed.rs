@@ -77,8 +77,9 @@ impl<K: Keeping> Desk<K> {
     ) {
         let Attempt { step, sent, .. } = attempt;
         let key = format!("{case}/{step}");
-        let outcome =
-            core.ask(Asked { of: ask.of, name: ask.name, case: case.clone(), key, body: ask.body, trace: trace.clone() }).await;
+        let outcome = core
+            .ask(Asked { of: ask.of, name: ask.name, case: case.clone(), key: key.clone(), body: ask.body, trace: trace.clone() })
+            .await;
         let (command, sent) = match outcome {
             Ok(answer) => match (ask.then)(answer) {
                 Ok(command) => (command, true),
@@ -92,7 +93,7 @@ impl<K: Keeping> Desk<K> {
         };
         if let Some(command) = command {
             let mut wish = Wish::of_system(&case, command);
-            wish.trace = trace.as_deref();
+            (wish.cause, wish.trace) = (Some(&*key), trace.as_deref());
             match self.handle(core, wish).await {
                 Ok(state) if !state.owing => return,
                 Ok(_) => {} // if it is the same that is still owed, then after a pause

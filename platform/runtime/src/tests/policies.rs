@@ -38,6 +38,23 @@ async fn a_fact_delivered_twice_is_taken_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_that_begins_now_misses_nothing_of_what_is_said_from_then_on() {
+    let mut rig = Rig::up(booking::Settings::default()).await;
+    let clinic = rig.clinic(3).await;
+    rig.book(clinic).await.unwrap();
+    add(&rig, 1, 1).await;
+    rig.sync = Some(Duration::from_millis(3));
+    rig.start("gazette").await;
+    let began = async || rig.store("gazette").position("Print", "booking").await.unwrap();
+    until("it begins", began).await;
+    add(&rig, 1, 2).await;
+    rig.kill("gazette"); // it has read that, and nothing of it is durable
+    rig.start("gazette").await;
+    add(&rig, 1, 4).await;
+    until_is("what was said since is printed", json!([2, 4]), async || rig.get("/gazettes", 1).await["news"].clone()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn crashes_at_any_time_write_nothing_twice_and_leave_nothing_out() {
     let mut rig = Rig::up(booking::Settings::default()).await;
     let clinic = rig.clinic(99).await;

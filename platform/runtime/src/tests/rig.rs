@@ -1,5 +1,5 @@
 //! The toys on memory stores and a paused clock, with a wire between them that tests steer.
-use super::toys::{booking, clinic, diary, page};
+use super::toys::{booking, clinic, diary, gazette, page};
 use crate::{
     Asked, Chance, Clock, Context, Hub, Neighbourhood, Running, Settings, System, TokioClock, Transport, Unanswered,
     door::{Call, Collection, Problem, Reply, Shape, Verb},
@@ -85,7 +85,7 @@ impl Rig {
     /// With everything stopped.
     pub(super) fn stopped(toy: booking::Settings, settings: Settings) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::at(Timestamp::EPOCH));
-        let contexts = vec![clinic::context(), booking::context(toy), diary::context(), page::context()];
+        let contexts = vec![clinic::context(), booking::context(toy), diary::context(), page::context(), gazette::context()];
         let system = System { name: "toys", topic: "toys", contexts, providers: Vec::new() };
         assert_eq!(system.check(), []);
         let mut around = Neighbourhood::of(&system, Arc::clone(&clock), Arc::new(Chance::seeded(7)), settings);
@@ -96,7 +96,7 @@ impl Rig {
         let disks = contexts.keys().map(|&name| (name, MemoryDisk::new())).collect();
         Rig { contexts, disks, stores: BTreeMap::new(), running: BTreeMap::new(), around, wire, sync: None }
     }
-    /// With everything running.
+    /// With everything running but the gazette, which comes later.
     pub(super) async fn up(toy: booking::Settings) -> Self {
         let mut rig = Rig::stopped(toy, Settings::default());
         for name in ["clinic", "booking", "diary", "page"] {
@@ -114,6 +114,14 @@ impl Rig {
         self.stores.insert(name, store);
         self.running.insert(name, running);
     }
+    /// To be looked at and mended.
+    pub(super) fn rest(&mut self, name: &'static str) {
+        let context = &self.contexts[name];
+        let store = MemoryStore::open(&self.disks[name], context.layout()).unwrap();
+        let running = Running::at_rest(Arc::clone(context), Arc::new(store.clone()), &self.around);
+        self.stores.insert(name, store);
+        self.running.insert(name, running);
+    }
     /// As a dying process does: what is not durable is lost.
     pub(super) fn kill(&mut self, name: &'static str) {
         self.stores[name].crash();
@@ -125,6 +133,9 @@ impl Rig {
     /// A disk that never saw anything.
     pub(super) fn wipe(&mut self, name: &'static str) {
         self.disks.insert(name, MemoryDisk::new());
+    }
+    pub(super) fn running(&self, name: &'static str) -> &Running {
+        &self.running[name]
     }
     pub(super) fn store(&self, name: &'static str) -> &MemoryStore {
         &self.stores[name]

@@ -6,7 +6,7 @@ use crate::{
 };
 use jumun_model::*;
 use serde::{Deserialize, Serialize};
-use std::{convert::Infallible, time::Duration};
+use std::{cell::Cell, convert::Infallible, time::Duration};
 use strum::{IntoStaticStr, VariantNames};
 
 /// What never refuses.
@@ -20,6 +20,17 @@ impl Refusal for Nothing {
     fn kind(&self) -> Kind {
         match self.0 {}
     }
+}
+
+thread_local! {
+    static MENDED: Cell<bool> = const { Cell::new(false) };
+}
+/// From now on nobody stumbles any more over what is unlucky: as if a better version had been deployed.
+pub(super) fn mend() {
+    MENDED.set(true);
+}
+fn unlucky() -> bool {
+    !MENDED.get()
 }
 
 pub(super) mod clinic {
@@ -317,6 +328,7 @@ pub(super) mod booking {
                     self.reminded = Some(on.at);
                 }
                 Fact::Added { n } => self.sum += n,
+                Fact::Heard { .. } if self.sum == 66 && unlucky() => panic!("it will not hear"),
                 Fact::Heard { word } => self.heard.push(word.clone()),
                 Fact::Stumbled {} => panic!("the fold stumbles"),
             }
@@ -423,11 +435,58 @@ pub(super) mod diary {
         Context::named("diary", Rank::General, 8003).keeps(
             keep::<Diary>(())
                 .whenever("WriteDown", |fact: &booking::Fact| match fact {
-                    booking::Fact::Added { n: 13 } => panic!("an unlucky number"),
+                    booking::Fact::Added { n: 13 } if unlucky() => panic!("an unlucky number"),
                     booking::Fact::Added { n } => Some(format!("Added {n}")),
                     other => Some(other.name().to_owned()),
                 })
                 .door(collection::<Diary>("/diaries")),
+        )
+    }
+}
+
+pub(super) mod gazette {
+    use super::*;
+
+    /// What was added to a booking since there is a gazette.
+    #[derive(Clone, Default, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+    pub(crate) struct Gazette {
+        pub(crate) news: Vec<u64>,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "eventType")]
+    pub(crate) enum Fact {
+        Printed { n: u64 },
+    }
+    impl Event for Fact {
+        const CONTEXT: &'static str = "gazette";
+        const NAMES: &'static [&'static str] = &["Printed"];
+        fn name(&self) -> &'static str {
+            "Printed"
+        }
+    }
+    impl Aggregate for Gazette {
+        const NAME: &'static str = "gazette";
+        const ROOT: &'static str = "booking";
+        type Command = u64;
+        type Event = Fact;
+        type Refusal = Nothing;
+        type Settings = ();
+        fn decide(&self, _: &Occasion, n: u64) -> Result<Vec<Fact>, Nothing> {
+            Ok(vec![Fact::Printed { n }])
+        }
+        fn evolve(&mut self, _: &Occasion, Fact::Printed { n }: &Fact) {
+            self.news.push(*n);
+        }
+    }
+
+    pub(crate) fn context() -> Context {
+        Context::named("gazette", Rank::General, 8005).keeps(
+            keep::<Gazette>(())
+                .whenever_from_now("Print", |fact: &booking::Fact| match fact {
+                    booking::Fact::Added { n } => Some(*n),
+                    _ => None,
+                })
+                .door(collection::<Gazette>("/gazettes")),
         )
     }
 }
@@ -451,7 +510,7 @@ pub(super) mod page {
         fn follow(&mut self, _: &Occasion, event: &booking::Fact) {
             self.facts += 1;
             match event {
-                booking::Fact::Added { n: 17 } => panic!("the view stumbles"),
+                booking::Fact::Added { n: 17 } if unlucky() => panic!("the view stumbles"),
                 booking::Fact::Added { .. } | booking::Fact::Heard { .. } | booking::Fact::Reminded {} => {}
                 other => self.status = other.name().to_owned(),
             }

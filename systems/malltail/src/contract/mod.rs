@@ -1,4 +1,5 @@
 //! What the contexts of malltail say to each other, and nothing else.
+pub mod delivery;
 pub mod order;
 pub mod pay;
 pub mod shipping;

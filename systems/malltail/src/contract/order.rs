@@ -32,8 +32,12 @@ pub enum Event {
     OrderPaymentFailed { order_no: u64, why: Unpaid },
     /// The customer wishes to cancel; shipping is asked whether that can still be.
     CancelRequested { order_no: u64 },
-    /// It could not: the order stands as before.
+    /// It could not, for the parcel has left: the order stands as before.
     CancelRefused { order_no: u64 },
+    /// The parcel has left: from now on it can not be cancelled.
+    ShippingNoted { order_no: u64 },
+    /// The shop does not take it: whoever holds money of it gives it back.
+    OrderTurnedDown { order_no: u64, reason: Option<String> },
     /// It is over. Whoever holds money of it gives it back if `refund_due`.
     OrderCanceled { order_no: u64, reason: Reason, refund_due: bool },
 }
@@ -59,6 +63,8 @@ pub enum Unpaid {
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     Customer,
+    /// It may not enter the country, which is the customer's own fault: nothing is given back.
+    Customs,
 }
 
 impl jumun_model::Event for Event {
@@ -68,6 +74,6 @@ impl jumun_model::Event for Event {
         self.into()
     }
     fn is_public(&self) -> bool {
-        !matches!(self, Event::PaymentAwaited { .. })
+        !matches!(self, Event::PaymentAwaited { .. } | Event::ShippingNoted { .. })
     }
 }

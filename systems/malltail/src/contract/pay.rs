@@ -14,6 +14,7 @@ pub enum Event {
         pay_url: Option<String>,
     },
     OrderPaid {
+        pay_id: u64,
         order_no: u64,
         item_no: u64,
         amount: Won,

@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 #[serde(tag = "eventType", rename_all_fields = "camelCase")]
 pub enum Event {
     /// One half of what a row needs.
-    PaidSeen { order_no: u64 },
+    PaidSeen { order_no: u64, pay_id: u64 },
     /// The other half.
     EstablishedSeen {
         order_no: u64,
@@ -21,6 +21,20 @@ pub enum Event {
     },
     /// Both were seen: the owner finds the order on the list.
     OrderListed { order_no: u64 },
+    /// The owner takes it: it is to be shipped to the forwarder, and from there to the customer.
+    OrderDeliveryStarted {
+        order_no: u64,
+        pay_id: u64,
+        item_no: u64,
+        qty: u64,
+        create_date: Timestamp,
+        #[serde(flatten)]
+        customer: Customer,
+        shipping_address: String,
+        shop_name: String,
+    },
+    /// The owner does not take it.
+    OrderRejected { order_no: u64, reason: Option<String> },
     /// The customer cancelled it: the owner sees that.
     OrderWithdrawn { order_no: u64 },
 }

@@ -53,6 +53,7 @@ pub(super) fn orders(prices: Prices) -> Door<Whole<Order>> {
         }))
     };
     collection::<Order>("/orders")
+        .owned_by("customerId", CUSTOMER)
         .opens(CUSTOMER, place, Order::placed)
         .refusing(&[Kind::Invalid, Kind::Unpaid, Kind::Conflict])
         .waiting()

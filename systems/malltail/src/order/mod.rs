@@ -2,6 +2,7 @@
 mod door;
 #[expect(clippy::module_inception, reason = "an aggregate's file is called as the aggregate is")]
 pub mod order;
+pub mod policies;
 
 use crate::{
     Settings,
@@ -15,6 +16,9 @@ pub fn context(settings: &Settings) -> Context {
         keep::<Order>(order::Settings { payment_window: settings.payment_window })
             .asks::<Charge>()
             .asks::<Hold>()
+            .whenever("TurnedDown", policies::turned_down)
+            .whenever("NoteShipping", policies::note_shipping)
+            .whenever("Forfeited", policies::forfeited)
             .door(door::orders(settings.prices.clone())),
     )
 }

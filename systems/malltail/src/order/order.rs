@@ -16,7 +16,9 @@ pub struct Order {
     pub qty: u64,
     pub amount: Won,
     pub order_status: Status,
-    /// Why it is over: `declined`, `expired` or `customer`.
+    /// How far its parcel is, as far as that binds the customer.
+    pub delivery_status: Option<Delivery>,
+    /// Why it is over: `declined`, `expired`, `customer`, `customs`, or in the shop's own words.
     pub reason: Option<String>,
     #[serde(flatten)]
     pub customer: Customer,
@@ -36,6 +38,11 @@ pub enum Status {
     CancelRequested,
     Canceled,
     PaymentFailed,
+    Rejected,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Delivery {
+    ShippingStarted,
 }
 
 /// What is ordered; the price is the system's own.
@@ -59,6 +66,10 @@ pub enum Do {
     // outcomes of the hold
     Held,
     TooLate,
+    // what became of it elsewhere
+    NoteShipping,
+    TurnDown { reason: Option<String> },
+    Forfeit,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -75,6 +86,10 @@ pub enum No {
     Canceled,
     #[error("the parcel is already on its way")]
     AlreadyShipped,
+    #[error("the shop could not take the order")]
+    TurnedDown,
+    #[error("customs did not let the goods into the country")]
+    Forfeited,
     #[error("this order is closed")]
     Closed,
     #[error("there is no such order")]
@@ -89,6 +104,8 @@ impl Refusal for No {
             No::Expired => "payment-expired",
             No::Canceled => "canceled",
             No::AlreadyShipped => "already-shipped",
+            No::TurnedDown => "turned-down",
+            No::Forfeited => "forfeited",
             No::Closed => "closed",
             No::Unknown => "unknown",
         }
@@ -97,7 +114,7 @@ impl Refusal for No {
         match self {
             No::NothingOrdered | No::TooMuch => Kind::Invalid,
             No::Declined | No::Expired => Kind::Unpaid,
-            No::Canceled | No::AlreadyShipped | No::Closed => Kind::Conflict,
+            No::Canceled | No::AlreadyShipped | No::TurnedDown | No::Forfeited | No::Closed => Kind::Conflict,
             No::Unknown => Kind::Missing,
         }
     }
@@ -132,16 +149,24 @@ impl Aggregate for Order {
             }
             (PaymentPending, Do::Cancel) => vec![canceled(order_no)],
 
-            (Ordered, Do::Cancel) => vec![Fact::CancelRequested { order_no }],
+            (Ordered, Do::Cancel) if self.delivery_status.is_none() => vec![Fact::CancelRequested { order_no }],
             (CancelRequested, Do::Held) => vec![canceled(order_no)],
-            (CancelRequested, Do::TooLate) => vec![Fact::CancelRefused { order_no }],
+            (CancelRequested, Do::TooLate | Do::NoteShipping) => vec![Fact::CancelRefused { order_no }],
 
-            (CancelRequested | Canceled, Do::Cancel) => vec![], // a repeat
+            (Ordered, Do::NoteShipping) if self.delivery_status.is_none() => vec![Fact::ShippingNoted { order_no }],
+            (Ordered | CancelRequested, Do::TurnDown { reason }) => vec![Fact::OrderTurnedDown { order_no, reason }],
+            (Ordered | CancelRequested, Do::Forfeit) => {
+                vec![Fact::OrderCanceled { order_no, reason: Reason::Customs, refund_due: false }]
+            }
+
+            (CancelRequested, Do::Cancel) => vec![], // a repeat, which waits as the first did
             (Absent, Do::Cancel) => return Err(No::Unknown),
-            (_, Do::Cancel | Do::Place(_)) => return Err(No::Closed),
+            (_, Do::Cancel) => return self.cancelled().map(|()| vec![]),
+            (_, Do::Place(_)) => return Err(No::Closed),
 
-            // outcomes that come late change nothing
+            // what comes late changes nothing
             (_, Do::Paid | Do::Declined | Do::PayAt(_) | Do::GiveUp | Do::Held | Do::TooLate) => vec![],
+            (_, Do::NoteShipping | Do::TurnDown { .. } | Do::Forfeit) => vec![],
         })
     }
 
@@ -162,15 +187,21 @@ impl Aggregate for Order {
             }
             Fact::PaymentAwaited { pay_url, .. } => self.pay_url = Some(pay_url.clone()),
             Fact::Ordered { .. } => (self.order_status, self.pay_url) = (Status::Ordered, None),
-            Fact::CancelRefused { .. } => self.order_status = Status::Ordered,
+            Fact::CancelRefused { .. } => {
+                (self.order_status, self.delivery_status) = (Status::Ordered, Some(Delivery::ShippingStarted));
+            }
+            Fact::ShippingNoted { .. } => self.delivery_status = Some(Delivery::ShippingStarted),
             Fact::OrderPaymentFailed { why, .. } => {
                 (self.order_status, self.pay_url) = (Status::PaymentFailed, None);
                 self.reason = Some(if *why == Unpaid::Declined { "declined" } else { "expired" }.to_owned());
             }
             Fact::CancelRequested { .. } => self.order_status = Status::CancelRequested,
-            Fact::OrderCanceled { reason: Reason::Customer, .. } => {
+            Fact::OrderCanceled { reason, .. } => {
                 (self.order_status, self.pay_url) = (Status::Canceled, None);
-                self.reason = Some("customer".to_owned());
+                self.reason = Some(if *reason == Reason::Customs { CUSTOMS } else { "customer" }.to_owned());
+            }
+            Fact::OrderTurnedDown { reason, .. } => {
+                (self.order_status, self.reason) = (Status::Rejected, reason.clone());
             }
         }
     }
@@ -197,9 +228,14 @@ impl Aggregate for Order {
 
     fn examples() -> Vec<Do> {
         let wish = Place { item_no: 1001, qty: 1, price: Won(10_000), customer: Customer::default() };
-        vec![Do::Place(wish), Do::Cancel, Do::Paid, Do::Declined, Do::PayAt(String::new()), Do::GiveUp, Do::Held, Do::TooLate]
+        let paying = [Do::Paid, Do::Declined, Do::PayAt(String::new()), Do::GiveUp];
+        let elsewhere = [Do::NoteShipping, Do::TurnDown { reason: None }, Do::Forfeit];
+        [Do::Place(wish), Do::Cancel].into_iter().chain(paying).chain([Do::Held, Do::TooLate]).chain(elsewhere).collect()
     }
 }
+
+/// The reason of an order that customs did not let in.
+const CUSTOMS: &str = "customs";
 
 fn requested(on: &Occasion, wish: Place) -> Result<Fact, No> {
     let Place { item_no, qty, price, customer } = wish;
@@ -223,15 +259,19 @@ impl Order {
         match (self.order_status, self.reason.as_deref()) {
             (Status::PaymentFailed, Some("expired")) => Err(No::Expired),
             (Status::PaymentFailed, _) => Err(No::Declined),
+            (Status::Canceled, Some(CUSTOMS)) => Err(No::Forfeited),
             (Status::Canceled, _) => Err(No::Canceled),
+            (Status::Rejected, _) => Err(No::TurnedDown),
             _ => Ok(()),
         }
     }
     /// How cancelling it ended, once nothing is owed any more.
     pub fn cancelled(&self) -> Result<(), No> {
-        match self.order_status {
-            Status::Canceled => Ok(()),
-            Status::Ordered => Err(No::AlreadyShipped),
+        match (self.order_status, self.reason.as_deref()) {
+            (Status::Canceled, Some(CUSTOMS)) => Err(No::Forfeited),
+            (Status::Canceled, _) => Ok(()),
+            (Status::Ordered, _) => Err(No::AlreadyShipped),
+            (Status::Rejected, _) => Err(No::TurnedDown),
             _ => Err(No::Closed),
         }
     }
@@ -274,6 +314,13 @@ mod tests {
     fn wishes_to_cancel() -> Fact {
         Fact::CancelRequested { order_no: 7 }
     }
+    fn turned_down() -> Fact {
+        Fact::OrderTurnedDown { order_no: 7, reason: Some("sold out".to_owned()) }
+    }
+    fn forfeited() -> Fact {
+        Fact::OrderCanceled { order_no: 7, reason: Reason::Customs, refund_due: false }
+    }
+    const SHIPPED: Fact = Fact::ShippingNoted { order_no: 7 };
     fn after(facts: impl IntoIterator<Item = Fact>) -> Order {
         given_facts(facts).into_state()
     }
@@ -293,11 +340,14 @@ mod tests {
                 "Ordered (cancel refused)",
                 after([asked_for(), ordered(), wishes_to_cancel(), Fact::CancelRefused { order_no: 7 }]),
             ),
+            ("Ordered (shipped)", after([asked_for(), ordered(), SHIPPED])),
             ("CancelRequested", after([asked_for(), ordered(), wishes_to_cancel()])),
             ("Canceled", canceled_in_time()),
             ("Canceled (unpaid)", after([asked_for(), canceled(7)])),
+            ("Canceled (customs)", after([asked_for(), ordered(), SHIPPED, forfeited()])),
             ("PaymentFailed", after([asked_for(), failed(Unpaid::Declined)])),
             ("PaymentFailed (expired)", after([asked_for(), failed(Unpaid::Expired)])),
+            ("Rejected", after([asked_for(), ordered(), turned_down()])),
         ]
     }
     fn commands() -> Vec<(&'static str, Do)> {
@@ -312,24 +362,30 @@ mod tests {
             ("GiveUp", Do::GiveUp),
             ("Held", Do::Held),
             ("TooLate", Do::TooLate),
+            ("NoteShipping", Do::NoteShipping),
+            ("TurnDown", Do::TurnDown { reason: Some("sold out".to_owned()) }),
+            ("Forfeit", Do::Forfeit),
         ]
     }
 
     #[test]
     fn the_table_on_the_wall_is_the_rule() {
         let table = "
-            | Order                    | Place          | Place (none)     | Place (too much) | Cancel          | Paid    | Declined           | PayAt          | GiveUp             | Held          | TooLate       |
-            |--------------------------|----------------|------------------|------------------|-----------------|---------|--------------------|----------------|--------------------|---------------|---------------|
-            | Absent                   | OrderRequested | !nothing-ordered | !too-much        | !unknown        | –       | –                  | –              | –                  | –             | –             |
-            | PaymentPending           | !closed        | !closed          | !closed          | OrderCanceled   | Ordered | OrderPaymentFailed | PaymentAwaited | OrderPaymentFailed | –             | –             |
-            | PaymentPending (page)    | !closed        | !closed          | !closed          | OrderCanceled   | Ordered | OrderPaymentFailed | ∅              | OrderPaymentFailed | –             | –             |
-            | Ordered                  | !closed        | !closed          | !closed          | CancelRequested | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
-            | Ordered (cancel refused) | !closed        | !closed          | !closed          | CancelRequested | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
-            | CancelRequested          | !closed        | !closed          | !closed          | ∅               | ∅       | ∅                  | ∅              | ∅                  | OrderCanceled | CancelRefused |
-            | Canceled                 | !closed        | !closed          | !closed          | ∅               | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
-            | Canceled (unpaid)        | !closed        | !closed          | !closed          | ∅               | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
-            | PaymentFailed            | !closed        | !closed          | !closed          | !closed         | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
-            | PaymentFailed (expired)  | !closed        | !closed          | !closed          | !closed         | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             |
+            | Order                    | Place          | Place (none)     | Place (too much) | Cancel           | Paid    | Declined           | PayAt          | GiveUp             | Held          | TooLate       | NoteShipping  | TurnDown        | Forfeit       |
+            |--------------------------|----------------|------------------|------------------|------------------|---------|--------------------|----------------|--------------------|---------------|---------------|---------------|-----------------|---------------|
+            | Absent                   | OrderRequested | !nothing-ordered | !too-much        | !unknown         | –       | –                  | –              | –                  | –             | –             | –             | –               | –             |
+            | PaymentPending           | !closed        | !closed          | !closed          | OrderCanceled    | Ordered | OrderPaymentFailed | PaymentAwaited | OrderPaymentFailed | –             | –             | –             | –               | –             |
+            | PaymentPending (page)    | !closed        | !closed          | !closed          | OrderCanceled    | Ordered | OrderPaymentFailed | ∅              | OrderPaymentFailed | –             | –             | –             | –               | –             |
+            | Ordered                  | !closed        | !closed          | !closed          | CancelRequested  | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ShippingNoted | OrderTurnedDown | OrderCanceled |
+            | Ordered (cancel refused) | !closed        | !closed          | !closed          | !already-shipped | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | OrderTurnedDown | OrderCanceled |
+            | Ordered (shipped)        | !closed        | !closed          | !closed          | !already-shipped | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | OrderTurnedDown | OrderCanceled |
+            | CancelRequested          | !closed        | !closed          | !closed          | ∅                | ∅       | ∅                  | ∅              | ∅                  | OrderCanceled | CancelRefused | CancelRefused | OrderTurnedDown | OrderCanceled |
+            | Canceled                 | !closed        | !closed          | !closed          | ∅                | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
+            | Canceled (unpaid)        | !closed        | !closed          | !closed          | ∅                | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
+            | Canceled (customs)       | !closed        | !closed          | !closed          | !forfeited       | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
+            | PaymentFailed            | !closed        | !closed          | !closed          | !closed          | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
+            | PaymentFailed (expired)  | !closed        | !closed          | !closed          | !closed          | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
+            | Rejected                 | !closed        | !closed          | !closed          | !turned-down     | ∅       | ∅                  | ∅              | ∅                  | ∅             | ∅             | ∅             | ∅               | ∅             |
         ";
         check_table(table, states(), commands())
             .statuses(Status::VARIANTS, |order| order.order_status.into())
@@ -433,6 +489,42 @@ mod tests {
     }
 
     #[test]
+    fn a_parcel_that_has_left_is_not_cancelled_and_shipping_is_not_asked_again() {
+        let stands = given_facts::<Order>([asked_for(), ordered()]);
+        let left = stands.when(Do::NoteShipping).then([SHIPPED]).with(Settings { payment_window: WINDOW });
+        assert_eq!((left.state().order_status, left.state().delivery_status), (Status::Ordered, Some(Delivery::ShippingStarted)));
+        left.when(Do::Cancel).refused(No::AlreadyShipped).owes_nothing();
+        // the fact may well come before the answer of shipping, and decides alike
+        for outcome in [Do::NoteShipping, Do::TooLate] {
+            let asks = given_facts::<Order>([asked_for(), ordered(), wishes_to_cancel()]);
+            let stands = asks.when(outcome).then([Fact::CancelRefused { order_no: 7 }]);
+            assert_eq!(stands.state().order_status, Status::Ordered);
+            stands.when(Do::NoteShipping).then_nothing().when(Do::Cancel).refused(No::AlreadyShipped);
+        }
+    }
+
+    #[test]
+    fn what_the_shop_turns_down_is_over_in_its_words_even_while_the_customer_waits_for_a_cancel() {
+        for facts in [vec![asked_for(), ordered()], vec![asked_for(), ordered(), wishes_to_cancel()]] {
+            let over =
+                given_facts::<Order>(facts).when(Do::TurnDown { reason: Some("sold out".to_owned()) }).then([turned_down()]);
+            assert_eq!((over.state().order_status, over.state().reason.as_deref()), (Status::Rejected, Some("sold out")));
+            assert_eq!(over.state().cancelled(), Err(No::TurnedDown));
+            over.with(Settings { payment_window: WINDOW }).owes_nothing();
+        }
+    }
+
+    #[test]
+    fn what_customs_does_not_let_in_is_cancelled_and_nothing_of_it_is_given_back() {
+        for facts in [vec![asked_for(), ordered(), SHIPPED], vec![asked_for(), ordered(), wishes_to_cancel()]] {
+            let over = given_facts::<Order>(facts).when(Do::Forfeit).then([forfeited()]);
+            assert_eq!((over.state().order_status, over.state().reason.as_deref()), (Status::Canceled, Some("customs")));
+            assert_eq!(over.state().cancelled(), Err(No::Forfeited));
+            over.with(Settings { payment_window: WINDOW }).when(Do::Cancel).refused(No::Forfeited).owes_nothing();
+        }
+    }
+
+    #[test]
     fn only_what_is_under_way_owes_anything() {
         for (name, state) in states() {
             let owes = given(state.clone()).with(Settings { payment_window: WINDOW }).owed();
@@ -453,11 +545,14 @@ mod tests {
                 ("PaymentPending (page)", Ok(())),
                 ("Ordered", Ok(())),
                 ("Ordered (cancel refused)", Ok(())),
+                ("Ordered (shipped)", Ok(())),
                 ("CancelRequested", Ok(())),
                 ("Canceled", Err(("canceled", Kind::Conflict))),
                 ("Canceled (unpaid)", Err(("canceled", Kind::Conflict))),
+                ("Canceled (customs)", Err(("forfeited", Kind::Conflict))),
                 ("PaymentFailed", Err(("payment-declined", Kind::Unpaid))),
                 ("PaymentFailed (expired)", Err(("payment-expired", Kind::Unpaid))),
+                ("Rejected", Err(("turned-down", Kind::Conflict))),
             ]
         );
     }
@@ -474,23 +569,23 @@ mod tests {
                 ("PaymentPending (page)", Err(("closed", Kind::Conflict))),
                 ("Ordered", Err(("already-shipped", Kind::Conflict))),
                 ("Ordered (cancel refused)", Err(("already-shipped", Kind::Conflict))),
+                ("Ordered (shipped)", Err(("already-shipped", Kind::Conflict))),
                 ("CancelRequested", Err(("closed", Kind::Conflict))),
                 ("Canceled", Ok(())),
                 ("Canceled (unpaid)", Ok(())),
+                ("Canceled (customs)", Err(("forfeited", Kind::Conflict))),
                 ("PaymentFailed", Err(("closed", Kind::Conflict))),
                 ("PaymentFailed (expired)", Err(("closed", Kind::Conflict))),
+                ("Rejected", Err(("turned-down", Kind::Conflict))),
             ]
         );
     }
 
     #[test]
     fn every_refusal_has_a_sentence_in_both_languages() {
-        let codes = [No::NothingOrdered, No::TooMuch, No::Declined, No::Expired, No::Canceled, No::AlreadyShipped, No::Closed];
-        for (language, file) in [("ko", include_str!("../../locales/ko.toml")), ("en", include_str!("../../locales/en.toml"))] {
-            for code in codes.iter().map(Refusal::code) {
-                assert!(file.lines().any(|line| line.starts_with(&format!("{code} = "))), "{code} has no sentence in {language}");
-            }
-        }
+        let paying = [No::NothingOrdered, No::TooMuch, No::Declined, No::Expired];
+        let cancelling = [No::Canceled, No::AlreadyShipped, No::TurnedDown, No::Forfeited, No::Closed];
+        crate::samples::both_languages_know(paying.iter().chain(&cancelling));
     }
 
     #[test]
@@ -498,7 +593,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(pending()).unwrap(),
             json!({
-                "itemNo": 1001, "qty": 3, "amount": 30_000, "orderStatus": "PaymentPending", "reason": null,
+                "itemNo": 1001, "qty": 3, "amount": 30_000, "orderStatus": "PaymentPending", "deliveryStatus": null, "reason": null,
                 "customerId": "c-1", "customerName": "Kim", "customerAddress": "Seoul", "phoneNumber": "010-1234-5678",
                 "createDate": "2026-01-01T12:00:00.000Z", "updateDate": "2026-01-01T12:00:00.000Z", "payUrl": null,
             })

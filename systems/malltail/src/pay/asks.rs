@@ -7,9 +7,9 @@ use crate::contract::pay::Charge;
 use jumun_model::Case;
 
 /// Only what was never asked for goes to the provider from here; what it was silent about, the payment itself follows up.
-pub(super) fn ask_the_provider(payment: &Payment, case: &Case, ask: &Charge) -> Option<errands::Charge> {
+pub fn ask_the_provider(payment: &Payment, case: &Case, ask: &Charge) -> Option<errands::Charge> {
     (payment.paystatus == Status::Absent).then(|| errands::Charge { key: errands::charge_key(case), amount: ask.amount })
 }
-pub(super) fn charge(ask: &Charge, told: Option<errands::Charged>) -> Do {
+pub fn charge(ask: &Charge, told: Option<errands::Charged>) -> Do {
     Do::Charge { item_no: ask.item_no, amount: ask.amount, told }
 }

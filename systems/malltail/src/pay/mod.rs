@@ -1,8 +1,8 @@
 //! pay, general: charges once, gives back once. `POST /payments` is no client's door.
-mod asks;
+pub mod asks;
 pub mod errands;
 pub mod payment;
-mod policies;
+pub mod policies;
 
 use crate::contract::pay::Charge;
 use jumun_runtime::{Context, Rank, door::collection, keep};

@@ -8,6 +8,7 @@ use strum::{EnumIter, IntoStaticStr, VariantNames};
 #[derive(Clone, Default, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Payment {
+    pub pay_id: u64,
     pub order_no: u64,
     pub item_no: u64,
     pub amount: Won,
@@ -59,7 +60,7 @@ impl Aggregate for Payment {
         let order_no = on.number;
         Ok(match (self.paystatus, command) {
             (Absent | Requested, Do::Charge { item_no, amount, told: Some(Told::Yes) }) => {
-                vec![Fact::OrderPaid { order_no, item_no, amount }]
+                vec![Fact::OrderPaid { pay_id: order_no, order_no, item_no, amount }]
             }
             (Absent | Requested, Do::Charge { item_no, amount, told: Some(Told::No) }) => {
                 vec![Fact::PaymentDeclined { order_no, item_no, amount }]
@@ -68,7 +69,9 @@ impl Aggregate for Payment {
                 vec![Fact::PaymentRequested { order_no, item_no, amount, pay_url: told.and_then(url) }]
             }
 
-            (Requested, Do::Hear(Told::Yes)) => vec![Fact::OrderPaid { order_no, item_no: self.item_no, amount: self.amount }],
+            (Requested, Do::Hear(Told::Yes)) => {
+                vec![Fact::OrderPaid { pay_id: order_no, order_no, item_no: self.item_no, amount: self.amount }]
+            }
             (Requested, Do::Hear(Told::No)) => {
                 vec![Fact::PaymentDeclined { order_no, item_no: self.item_no, amount: self.amount }]
             }
@@ -89,7 +92,7 @@ impl Aggregate for Payment {
     }
 
     fn evolve(&mut self, on: &Occasion, fact: &Fact) {
-        self.order_no = on.number;
+        (self.pay_id, self.order_no) = (on.number, on.number);
         self.paystatus = match fact {
             Fact::PaymentRequested { item_no, amount, pay_url, .. } => {
                 (self.item_no, self.amount, self.pay_url) = (*item_no, *amount, pay_url.clone());
@@ -179,7 +182,7 @@ mod tests {
         Fact::PaymentRequested { order_no: 7, item_no: 1001, amount: Won(30_000), pay_url: pay_url.map(str::to_owned) }
     }
     fn paid() -> Fact {
-        Fact::OrderPaid { order_no: 7, item_no: 1001, amount: Won(30_000) }
+        Fact::OrderPaid { pay_id: 7, order_no: 7, item_no: 1001, amount: Won(30_000) }
     }
     fn declined() -> Fact {
         Fact::PaymentDeclined { order_no: 7, item_no: 1001, amount: Won(30_000) }

@@ -1,5 +1,5 @@
 //! The board of malltail, found by probing: what it shows, and that its copies are up to date. `just board` writes the copies.
-use jumun_malltail::{Settings, contract, order, pay, provider, shipping, shop, system};
+use jumun_malltail::{Settings, contract, delivery, order, pay, provider, shipping, shop, system};
 use jumun_model::Event;
 use jumun_runtime::{
     Chance, Inconsistent, System, TokioClock,
@@ -44,6 +44,7 @@ fn every_fact_of_the_contract_is_reached_by_exploring() {
         ("pay", contract::pay::Event::NAMES),
         ("shop", contract::shop::Event::NAMES),
         ("shipping", contract::shipping::Event::NAMES),
+        ("delivery", contract::delivery::Event::NAMES),
     ];
     let board = board();
     for zone in &board.contexts {
@@ -60,6 +61,7 @@ fn every_wish_has_an_example_and_somebody_who_wishes_it() {
         ("pay", pay::payment::Do::VARIANTS),
         ("shop", shop::shop_management::Do::VARIANTS),
         ("shipping", shipping::shipping::Do::VARIANTS),
+        ("delivery", delivery::delivery::Do::VARIANTS),
     ];
     let board = board();
     for (context, names) in wishes {

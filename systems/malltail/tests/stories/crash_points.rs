@@ -1,5 +1,6 @@
-//! One order is placed, cancelled, another one placed; at every single port call of it, its context dies, once before and once after.
-use crate::simulation::Shopping;
+//! One order is cancelled, another one goes as far as customs and is turned away there: so everybody hears of everybody. At every single
+//! port call of it the context that makes it dies, once before and once after.
+use crate::shopping::Shopping;
 use jumun_sim::{Plan, Tally, When, all, calls, run};
 
 const SEED: u64 = 7;
