@@ -68,7 +68,7 @@ def main():
                 if system.process.poll() is None:
                     system.kill()
             said = system.log.read_text(errors="replace")
-    assert said.count("answered") > 20 and "DEBUG" in said, f"this is no log at debug level: {said[-2000:]}"
+    assert said.count("answered") > 10 and "DEBUG" in said, f"this is no log at debug level: {said[-2000:]}"
     found = {secret: line for secret in SECRETS for line in said.splitlines() if secret in line}
     assert not found, f"logged: {found}"
     print(f"ok  nothing personal in {len(said.splitlines())} lines", flush=True)
