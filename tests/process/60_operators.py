@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import lib
@@ -265,6 +266,9 @@ def what_is_set_aside():
             system.wait_ready()
             for item in (1, 2):
                 assert lib.call("POST", system.url(8081, "/orders"), {"itemNo": item}).status == 201
+            began = time.monotonic()
+            silent = lib.call("GET", system.url(8089, "/events?context=shop&wait=true")).json
+            assert silent["events"] == [] and time.monotonic() - began > 1, "who follows a context that does not run would ask without a pause"
             system.stop()
             # a fact that shop can not read, as if an older version had published it
             with sqlite3.connect(data / "order.db") as db:

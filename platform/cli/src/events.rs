@@ -163,7 +163,8 @@ async fn read(journals: &[Journal], wanted: &Wanted, after: &mut After) -> Resul
 
 /// Waits until a journal has more than was read, for a while.
 async fn moved(journals: &[Journal], after: &After) {
-    let mut waits: Vec<BoxFuture<'_, ()>> = Vec::new();
+    // where nothing runs nothing comes, and it is waited for all the same: who follows does not ask without a pause
+    let mut waits: Vec<BoxFuture<'_, ()>> = vec![Box::pin(std::future::pending())];
     for (context, journal) in journals {
         let (mut newest, read) = (journal.newest_fact(), after.of(context));
         waits.push(Box::pin(async move {
@@ -172,9 +173,7 @@ async fn moved(journals: &[Journal], after: &After) {
             }
         }));
     }
-    if !waits.is_empty() {
-        let _ = tokio::time::timeout(PATIENCE, select_all(waits)).await; // either way, look again
-    }
+    let _ = tokio::time::timeout(PATIENCE, select_all(waits)).await; // either way, look again
 }
 
 fn shown(fact: &Fact) -> Value {

@@ -306,11 +306,11 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
     let rate = rate.map(|many| Rate::per_second(many, &town.access, clock));
     let routes: Vec<_> = routes.collect();
     let prefixes = routes.iter().map(|route| route.prefix.clone()).collect();
-    let pages = Gateway::new(routes).router().merge(console(offer, &town)?);
+    let operators = guarded(crate::operators::router(&town), &town.access, OPERATOR);
+    let pages = Gateway::new(routes).router().merge(console(offer, &town, operators.clone())?);
     // outermost, so that whoever is sent away counts too
     let counted = metrics::counted(edged(pages, rate), prefixes, Arc::clone(&town.neighbourhood.clock));
     let gateway = Server::start(gateway, counted, town.limits);
-    let operators = guarded(crate::operators::router(&town), &town.access, OPERATOR);
     let operators = Server::start(operators_port, operators, town.limits);
     town.set_ready(true).await;
     say!("{}", banner(offer, &town, began.elapsed()).await);
@@ -324,14 +324,13 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
 }
 
 /// Pages for people, over the same doors as everybody's.
-fn console(offer: &Offer, town: &Arc<Town>) -> Result<Router, String> {
+fn console(offer: &Offer, town: &Town, operators: Router) -> Result<Router, String> {
     let console = Console::new(offer.name, offer.phrases, Arc::new(Chance::fresh())).map_err(|why| why.to_string())?;
     let mut lodgings = town.lodgings.values().collect::<Vec<_>>();
     lodgings.sort_by_key(|lodging| lodging.context.port);
-    let console = lodgings.into_iter().fold(
-        console.operated(guarded(crate::operators::router(town), &town.access, OPERATOR)),
-        |console, Lodging { context, upstream, .. }| console.shows(context.name, context.rank.as_str(), upstream.router()),
-    );
+    let console = lodgings.into_iter().fold(console.operated(operators), |console, Lodging { context, upstream, .. }| {
+        console.shows(context.name, context.rank.as_str(), upstream.router())
+    });
     Ok(console.router())
 }
 
