@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    jumun_cli::run(&[jumun_malltail::OFFER])
+    jumun_cli::run(&[jumun_malltail::OFFER, jumun_screening::OFFER])
 }

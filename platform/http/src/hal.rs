@@ -85,6 +85,12 @@ impl Pen {
         write(&mut text, &links);
         text.extend_from_slice(b",\"page\":");
         write(&mut text, &page);
+        for (name, total) in &part.totals {
+            text.push(b',');
+            write(&mut text, name);
+            text.push(b':');
+            write(&mut text, total);
+        }
         text.push(b'}');
         text
     }

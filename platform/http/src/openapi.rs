@@ -16,7 +16,8 @@ pub fn document<'a>(system: &str, context: &str, doors: impl IntoIterator<Item =
         let named = Named::of(door);
         let row = row_schema(&mut schemas, door);
         schemas.insert(named.name.to_owned(), row);
-        schemas.insert(format!("{}.page", named.name), page_schema(named.name));
+        let totals = generated(&mut schemas, SchemaSettings::for_serialize, |to| door.totals(to).unwrap_or_default());
+        schemas.insert(format!("{}.page", named.name), page_schema(named.name, totals));
         for line in door.lines() {
             if let Some(body) = line.body {
                 let schema = generated(&mut schemas, SchemaSettings::for_deserialize, body);
@@ -83,6 +84,8 @@ impl<'a> Named<'a> {
                     let mut edit = self.operation("edit", format!("Changes one of {name}"), vec![id(), if_match()], responses);
                     edit["requestBody"] = self.request(line, schemas);
                     edit["x-role"] = line.role.into();
+                    let put = json!({ "operationId": self.id("put") });
+                    one.insert("put".to_owned(), merged(edit.clone(), put));
                     one.insert("patch".to_owned(), edit);
                 }
                 Verb::Command(verb) => {
@@ -93,6 +96,10 @@ impl<'a> Named<'a> {
                     command["x-role"] = line.role.into();
                     if line.body.is_some() {
                         command["requestBody"] = self.request(line, schemas);
+                    }
+                    if line.deletes {
+                        let delete = json!({ "operationId": self.id("delete"), "summary": format!("{verb}, of one of {name}") });
+                        one.insert("delete".to_owned(), merged(command.clone(), delete));
                     }
                     paths.push((format!("{path}/{{id}}/{verb}"), json!({ "put": command })));
                 }
@@ -181,6 +188,14 @@ impl<'a> Named<'a> {
         }
         json!({ "required": required, "content": { "application/json": content } })
     }
+}
+
+/// An operation that differs from another in these.
+fn merged(mut operation: Value, differs: Value) -> Value {
+    if let (Value::Object(operation), Value::Object(differs)) = (&mut operation, differs) {
+        operation.extend(differs);
+    }
+    operation
 }
 
 /// Responses by status.
@@ -293,10 +308,10 @@ fn links_schema() -> Value {
     });
     json!({ "type": "object", "properties": { "self": link }, "required": ["self"], "additionalProperties": link })
 }
-fn page_schema(name: &str) -> Value {
+fn page_schema(name: &str, mut totals: Value) -> Value {
     let count = json!({ "type": "integer", "minimum": 0 });
     let rows = json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
-    json!({
+    let mut page = json!({
         "type": "object",
         "properties": {
             "_embedded": { "type": "object", "properties": { name: rows }, "required": [name] },
@@ -308,7 +323,12 @@ fn page_schema(name: &str) -> Value {
             },
         },
         "required": ["_embedded", "_links", "page"],
-    })
+    });
+    // who does not see all rows does not see their sums, so none is required
+    if let (Some(properties), Some(sums)) = (page["properties"].as_object_mut(), totals["properties"].as_object_mut()) {
+        properties.append(sums);
+    }
+    page
 }
 
 /// The schema of a type; what it has to name elsewhere (types that contain themselves) goes to the others.

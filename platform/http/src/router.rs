@@ -76,6 +76,7 @@ pub(crate) struct Entry {
     pub(crate) path: &'static str,
     open: Option<usize>,
     edit: Option<usize>,
+    delete: Option<usize>,
     commands: Vec<(&'static str, usize, SharedString)>,
     all: SharedString,
     one: SharedString,
@@ -89,7 +90,9 @@ impl Entry {
             Verb::Open | Verb::Edit => None,
         });
         let (open, edit, commands) = (at(Verb::Open), at(Verb::Edit), commands.collect());
-        Entry { door: Arc::clone(door), path, open, edit, commands, all: path.into(), one: format!("{path}/{{id}}").into() }
+        let delete = door.lines().iter().position(|line| line.deletes);
+        let (all, one) = (path.into(), format!("{path}/{{id}}").into());
+        Entry { door: Arc::clone(door), path, open, edit, delete, commands, all, one }
     }
     /// The collection's name in HAL.
     pub(crate) fn name(&self) -> &'static str {
@@ -174,12 +177,7 @@ impl Doors {
         }
         match (target, line) {
             (Target::All(_), Some(line)) => self.open(entry, line, &head.headers, body, by).await,
-            (Target::One(_, id), Some(line)) => {
-                let number = number(id)?;
-                let body = object(&head.headers, body, self.house.body).await?;
-                self.change(entry, line, number, &head.headers, body, by).await
-            }
-            (Target::Command(_, id, ..), Some(line)) => {
+            (Target::One(_, id) | Target::Command(_, id, ..), Some(line)) => {
                 let number = number(id)?;
                 let body = match entry.door.lines()[line].body {
                     None => Value::Null,
@@ -352,7 +350,9 @@ impl Target<'_> {
         match self {
             Target::Nothing => "",
             Target::All(Entry { open: Some(_), .. }) => "GET, HEAD, POST",
-            Target::One(Entry { edit: Some(_), .. }, _) => "GET, HEAD, PATCH",
+            Target::One(Entry { edit: Some(_), delete: Some(_), .. }, _) => "GET, HEAD, PATCH, PUT, DELETE",
+            Target::One(Entry { edit: Some(_), .. }, _) => "GET, HEAD, PATCH, PUT",
+            Target::One(Entry { delete: Some(_), .. }, _) => "GET, HEAD, DELETE",
             Target::Own(_) | Target::All(_) | Target::Found(_) | Target::One(..) => "GET, HEAD",
             Target::Command(..) => "PUT",
         }
@@ -362,7 +362,8 @@ impl Target<'_> {
         match (self, method) {
             (Target::Command(_, _, line, _), _) => Some(line),
             (Target::All(entry), &Method::POST) => entry.open,
-            (Target::One(entry, _), &Method::PATCH) => entry.edit,
+            (Target::One(entry, _), &Method::PATCH | &Method::PUT) => entry.edit,
+            (Target::One(entry, _), &Method::DELETE) => entry.delete,
             _ => None,
         }
     }

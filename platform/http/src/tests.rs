@@ -125,7 +125,7 @@ async fn other_methods_are_told_which_are_possible() {
     let home = Home::new().await;
     for (method, path, allows) in [
         ("DELETE", "/lamps", "GET, HEAD, POST"),
-        ("PUT", "/lamps/1", "GET, HEAD, PATCH"),
+        ("POST", "/lamps/1", "GET, HEAD, PATCH, PUT, DELETE"),
         ("GET", "/lamps/1/on", "PUT"),
         ("POST", "/bills", "GET, HEAD"),
         ("PATCH", "/bills/1", "GET, HEAD"),
@@ -137,6 +137,20 @@ async fn other_methods_are_told_which_are_possible() {
     }
     let head = home.send("HEAD", "/lamps", &[], "").await;
     assert_eq!((head.status.as_u16(), &*head.text), (200, ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_put_one_is_to_edit_it_and_to_delete_it_is_the_line_that_says_so() {
+    let home = Home::new().await;
+    assert_eq!(home.send("PUT", "/lamps/1", &[JSON], r#"{"watts": 7}"#).await.no(), (404, "unknown".into()), "never creates");
+    home.post("/lamps", json!({ "room": "hall" })).await;
+    let put = home.send("PUT", "/lamps/1", &[JSON], r#"{"watts": 7}"#).await;
+    assert_eq!((put.status.as_u16(), &put.json()["watts"]), (200, &json!(7)));
+    home.put("/lamps/1/on").await;
+    let deleted = home.send("DELETE", "/lamps/1", &[], "").await;
+    assert_eq!((deleted.status.as_u16(), &deleted.json()["status"]), (200, &json!("Off")), "{}", deleted.text);
+    assert_eq!(home.get("/lamps/1").await.json()["status"], "Off", "it is still there");
+    assert_eq!(home.send("DELETE", "/bills/1", &[], "").await.no(), (405, "no-such-method".into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -208,6 +208,7 @@ pub(crate) fn lighting() -> Context {
         .refusing(&[Kind::Conflict])
         .command("off", "resident", || Do::Switch(false), |_| Ok(()))
         .refusing(&[Kind::Conflict])
+        .on_delete()
         .edits("resident", |Dim { watts }| Ok(Do::Dim(watts.0)), |_| Ok(()))
         .refusing(&[Kind::Conflict])
         .owned_by("room", "resident")

@@ -11,6 +11,6 @@ pub use case::{Caller, Case, Occasion};
 pub use rule::{Aggregate, Event, Kind, Never, Pool, Refusal, hidden};
 pub use time::Timestamp;
 pub use values::{EXACT, Numeric, Personal, Text, Won};
-pub use view::{Every, Follows, View};
+pub use view::{Every, Follows, Tally, View};
 
 pub use schemars::{JsonSchema, Schema, SchemaGenerator};

@@ -28,6 +28,20 @@ pub trait Follows<E: Event>: View {
     fn follow(&mut self, on: &Occasion, event: &E);
 }
 
+/// A read model that sums the rows of another up: each of its rows is moved by the difference that one of those makes, in the same
+/// commit, so it costs the same whatever was counted before.
+pub trait Tally<R>: View {
+    /// One of [`View::KEYS`]: the field by whose value a row is found, such as a customer's name. None where there is one row of all.
+    const BY: Option<&'static str>;
+    /// To which row that one counts, by the value of that field; none while it counts nowhere. A row that no fact has moved yet
+    /// (the default one) counts nowhere.
+    fn row(counted: &R) -> Option<String>;
+    /// Counts it in, and bears its name from then on.
+    fn add(&mut self, counted: &R);
+    /// Takes it out again, as it was counted in.
+    fn take(&mut self, counted: &R);
+}
+
 /// What a policy wants of every aggregate with this value under that index key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Every<C> {

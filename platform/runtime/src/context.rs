@@ -9,10 +9,11 @@ use crate::{
     keeping::{Keeping, Shared, Whole},
     reactor::{From, Reaction, Whenever, WheneverPool},
     shelf::Again,
+    tally::Per,
     viewer::{Shown, Viewer},
 };
 use futures_util::future::BoxFuture;
-use jumun_model::{Aggregate, Ask, Case, Event, Every, Follows, JsonSchema, Pool, View};
+use jumun_model::{Aggregate, Ask, Case, Event, Every, Follows, JsonSchema, Pool, Tally, View};
 use jumun_store::Table;
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
@@ -93,8 +94,8 @@ impl Context {
     }
     /// It shows this view.
     #[must_use]
-    pub fn shows<V: View + JsonSchema>(mut self, shows: Shows<V>) -> Self {
-        self.parts.doors.push(Seen::<V>::at(shows.path, shows.sight));
+    pub fn shows<V: View>(mut self, shows: Shows<V>) -> Self {
+        self.parts.doors.push((shows.door)(shows.path, shows.sight));
         self.shown.push(Arc::new(shows.viewer));
         self
     }
@@ -129,7 +130,8 @@ impl Context {
     /// The tables of its store.
     pub fn layout(&self) -> Vec<Table> {
         let kept = self.kept.iter().map(|kept| kept.table());
-        kept.chain(self.shown.iter().map(|shown| shown.table())).chain(self.parts.sweeping.iter().map(|s| s.table())).collect()
+        let shown = self.shown.iter().flat_map(|shown| std::iter::once(shown.table()).chain(shown.tallies()));
+        kept.chain(shown).chain(self.parts.sweeping.iter().map(|s| s.table())).collect()
     }
 }
 
@@ -234,12 +236,21 @@ pub struct Shows<V> {
     path: &'static str,
     sight: Sight,
     viewer: Viewer<V>,
+    door: Box<dyn FnOnce(&'static str, Sight) -> Arc<dyn Collection>>,
 }
 /// Shows this view under that path.
-pub fn show<V: View>(path: &'static str) -> Shows<V> {
-    Shows { path, sight: Sight::default(), viewer: Viewer::new(fields_of::<V>()) }
+pub fn show<V: View + JsonSchema>(path: &'static str) -> Shows<V> {
+    let door = Box::new(|path, sight| Seen::<V>::at(path, sight, None));
+    Shows { path, sight: Sight::default(), viewer: Viewer::new(fields_of::<V>()), door }
 }
 impl<V: View> Shows<V> {
+    /// Not its rows are seen, but what they sum up to.
+    #[must_use]
+    pub fn summed_up<T: Tally<V> + JsonSchema>(mut self, per: Per<T>) -> Self {
+        let totals = per.totals;
+        self.viewer.tallies.push(Box::new(per));
+        Shows { door: Box::new(move |path, sight| Seen::<T>::at(path, sight, totals)), ..self }
+    }
     /// Callers of that role see their own rows alone: those with their name under that key.
     #[must_use]
     pub fn owned_by(self, key: &'static str, role: &'static str) -> Self {
@@ -262,7 +273,7 @@ impl<V: View> Shows<V> {
 }
 
 /// The wire's fields of a document, for the plain SQL view. They live as long as the process, as all names do.
-fn fields_of<T: Default + serde::Serialize>() -> &'static [&'static str] {
+pub(crate) fn fields_of<T: Default + serde::Serialize>() -> &'static [&'static str] {
     let fields = match serde_json::to_value(T::default()) {
         Ok(Value::Object(fields)) => {
             fields.into_iter().map(|(name, _)| name).filter(|name| name != jumun_model::hidden()).collect()

@@ -62,6 +62,8 @@ pub struct State<K: Keeping> {
     pub at: Timestamp,
     /// Whether it owes an ask that somebody may wait for.
     pub owing: bool,
+    /// Whether the wish that this answers led to a fact.
+    pub news: bool,
 }
 
 /// Why a command was not handled.
@@ -141,6 +143,7 @@ impl<K: Keeping> Desk<K> {
             version: held.version,
             at: held.at,
             owing: held.attempt.is_some(),
+            news: false,
         };
         if taken {
             let (state, write) = (state(), held.newest_write());
@@ -224,6 +227,7 @@ impl<K: Keeping> Desk<K> {
             version: held.version,
             at: held.at,
             owing: held.attempt.is_some(),
+            news: told > 0,
         };
         let ((due, moment), write) = (held.wake_at(), held.newest_write());
         *guard = Some(held);
@@ -273,6 +277,7 @@ impl<K: Keeping> Desk<K> {
                 version: held.version,
                 at: held.at,
                 owing: held.attempt.is_some(),
+                news: false,
             };
             drop(guard);
             match self.durably(&slot, write).await {

@@ -6,10 +6,11 @@ use crate::{
     desk::{Desk, Failure, State, Wish},
     document::{show, shown},
     keeping::{Keeping, Shared, Whole},
+    tally::Totals,
 };
 use futures_util::future::BoxFuture;
 use jumun_model::{Aggregate, Caller, Case, JsonSchema, Kind, Pool, Refusal, Schema, SchemaGenerator, View};
-use jumun_store::{Claim, Document, Query};
+use jumun_store::{Change, Claim, Document, Query, StoreError};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};
@@ -37,6 +38,8 @@ pub struct Line {
     pub refuses: Vec<Kind>,
     /// Whether the answer may be *not yet* (202).
     pub waits: bool,
+    /// Whether to delete the thing (`DELETE /hospitals/7`) is to wish this.
+    pub deletes: bool,
 }
 
 /// A call at the door, whatever the protocol.
@@ -89,6 +92,8 @@ pub struct Part {
     pub rows: Vec<Shape>,
     /// How many match in all.
     pub total: u64,
+    /// What all rows sum up to, for who sees them all.
+    pub totals: Map<String, Value>,
 }
 /// What was written lately.
 #[derive(Clone, Debug, Default)]
@@ -195,6 +200,10 @@ pub trait Collection: Send + Sync {
     fn lines(&self) -> &[Line];
     /// Who sees what of it.
     fn sight(&self) -> &Sight;
+    /// The schema of what all rows sum up to, if they do.
+    fn totals(&self, _: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
     /// Per line: of what the command is that it becomes, and how that is called, where trying the line tells.
     fn commands(&self) -> Vec<(&'static str, Option<String>)> {
         Vec::new()
@@ -218,7 +227,9 @@ impl<'de> Deserialize<'de> for NoBody {
     }
 }
 
-type Wishes<K> = Arc<dyn Fn(Value) -> Result<Result<<K as Keeping>::Command, <K as Keeping>::Refusal>, Problem> + Send + Sync>;
+/// What a body says: the number that its client chose, if it chose one, and the wish.
+type Said<K> = (Option<u64>, Result<<K as Keeping>::Command, <K as Keeping>::Refusal>);
+type Wishes<K> = Arc<dyn Fn(Value) -> Result<Said<K>, Problem> + Send + Sync>;
 type Settles<K> = fn(&<K as Keeping>::Root) -> Result<(), <K as Keeping>::Refusal>;
 
 /// The door of one aggregate or pool, line by line.
@@ -241,13 +252,24 @@ pub fn pool_collection<P: Pool + JsonSchema>(path: &'static str) -> Door<Shared<
 
 impl<K: Keeping> Door<K> {
     /// A new case: `POST` to the collection. `settles` reads from the state how it ended, once nothing is owed any more.
-    pub fn opens<B: DeserializeOwned + JsonSchema>(
+    pub fn opens<B: DeserializeOwned + JsonSchema + 'static>(
         self,
         role: &'static str,
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.line(Verb::Open, role, Some(|to| B::json_schema(to)), wish, settles)
+        self.line(Verb::Open, role, Some(|to| B::json_schema(to)), |_| None, wish, settles)
+    }
+    /// As [`Door::opens`], under the number that the client chose, if it chose one. A repeat is answered as done; what else it may be
+    /// under that number is the rule's to say.
+    pub fn opens_under<B: DeserializeOwned + JsonSchema + 'static>(
+        self,
+        number: fn(&B) -> Option<u64>,
+        role: &'static str,
+        wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
+        settles: Settles<K>,
+    ) -> Self {
+        self.line(Verb::Open, role, Some(|to| B::json_schema(to)), number, wish, settles)
     }
     /// A command on one of them, by name; shown as a link while the rule would do something.
     pub fn command(
@@ -257,26 +279,26 @@ impl<K: Keeping> Door<K> {
         wish: impl Fn() -> K::Command + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.line(Verb::Command(name), role, None, move |NoBody| Ok(wish()), settles)
+        self.line(Verb::Command(name), role, None, |_| None, move |NoBody| Ok(wish()), settles)
     }
     /// As [`Door::command`], with a body that may be left out.
-    pub fn command_saying<B: DeserializeOwned + JsonSchema>(
+    pub fn command_saying<B: DeserializeOwned + JsonSchema + 'static>(
         self,
         name: &'static str,
         role: &'static str,
         wish: impl Fn(Option<B>) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.line(Verb::Command(name), role, Some(|to| B::json_schema(to)), wish, settles)
+        self.line(Verb::Command(name), role, Some(|to| B::json_schema(to)), |_| None, wish, settles)
     }
     /// A change of fields (`PATCH`), read as the wish for a command.
-    pub fn edits<B: DeserializeOwned + JsonSchema>(
+    pub fn edits<B: DeserializeOwned + JsonSchema + 'static>(
         self,
         role: &'static str,
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.line(Verb::Edit, role, Some(|to| B::json_schema(to)), wish, settles)
+        self.line(Verb::Edit, role, Some(|to| B::json_schema(to)), |_| None, wish, settles)
     }
     /// Callers of that role reach their own rows alone: those with their name under that key. A new one is theirs.
     #[must_use]
@@ -305,16 +327,30 @@ impl<K: Keeping> Door<K> {
         self
     }
 
-    fn line<B: DeserializeOwned>(
+    /// To delete one is to wish the newest line.
+    #[must_use]
+    pub fn on_delete(mut self) -> Self {
+        if let Some(line) = self.lines.last_mut() {
+            line.deletes = true;
+        }
+        self
+    }
+
+    fn line<B: DeserializeOwned + 'static>(
         mut self,
         verb: Verb,
         role: &'static str,
         body: Option<fn(&mut SchemaGenerator) -> Schema>,
+        number: fn(&B) -> Option<u64>,
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false });
-        self.wishes.push((Arc::new(move |raw| serde_path_to_error::deserialize(raw).map(&wish).map_err(unreadable)), settles));
+        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false, deletes: false });
+        let said = move |raw| {
+            let body: B = serde_path_to_error::deserialize(raw).map_err(unreadable)?;
+            Ok((number(&body), wish(body)))
+        };
+        self.wishes.push((Arc::new(said), settles));
         self
     }
 
@@ -338,7 +374,7 @@ impl<K: Keeping> Served<K> {
             Verb::Command(name) => {
                 // who has no role at all comes from inside
                 Some(()).filter(|()| by.roles.is_empty() || by.has(line.role))?;
-                let command = wish(Value::Null).ok()?.ok()?;
+                let command = wish(Value::Null).ok()?.1.ok()?;
                 self.desk.would(core, state, &case, by, command).then_some(name)
             }
             Verb::Open | Verb::Edit => None,
@@ -353,76 +389,102 @@ impl<K: Keeping> Served<K> {
     }
 
     async fn make(&self, core: &Arc<Core>, line: usize, mut call: Call) -> Result<Reply, Problem> {
-        let Line { verb, .. } = self.door.lines[line];
-        let (wish, settles) = &self.door.wishes[line];
+        let verb = self.door.lines[line].verb;
         let own = self.door.sight.own(&call.by);
         if let Some(own) = own {
             sign(own, verb, &mut call.body)?;
         }
         let fingerprint = call.key.as_ref().map(|_| format!("{:?} {}", call.number, call.body));
-        let wanted = wish(call.body)?;
-        let repeat = match &call.key {
-            Some(key) => core.store.claimed(key).await.map_err(|why| Problem::unavailable(&why.to_string()))?,
-            None => None,
-        };
-        let number = match (repeat, call.number) {
-            (Some(claim), _) if Some(&claim.fingerprint) != fingerprint.as_ref() => return Err(key_reused()),
-            (Some(claim), _) => Err(claim.case.number), // a repeat waits as the first did
-            (None, Some(number)) => Ok(number),
-            (None, None) => {
-                let number = core.store.reserve(K::NAME).await.map_err(|why| Problem::unavailable(&why.to_string()))?;
+        let (chosen, wanted) = (self.door.wishes[line].0)(call.body)?;
+        if let Some(key) = &call.key
+            && let Some(claim) = core.store.claimed(key).await.map_err(silent)?
+        {
+            if Some(&claim.fingerprint) != fingerprint.as_ref() {
+                return Err(key_reused());
+            }
+            // a repeat waits as the first did; what was withdrawn never was, and so there is nothing to repeat
+            let reply = self.reply(core, line, claim.case.number, true, &call.by).await;
+            if !withdrawn(&reply) {
+                return reply;
+            }
+            self.free(core, key, claim.case.number).await?;
+        }
+        let number = match call.number.or(chosen) {
+            Some(number) => number,
+            None => {
+                let number = core.store.reserve(K::NAME).await.map_err(silent)?;
                 self.desk.fresh(number);
-                Ok(number)
+                number
             }
         };
-        let number = match number {
-            Err(repeated) => repeated,
-            Ok(number) => {
-                if call.number.is_some() {
-                    let theirs = match own {
-                        Some(own) => self.is_of(core, number, own).await?,
-                        None => true,
-                    };
-                    if !theirs || !self.desk.shows(core, number).await? {
-                        return Err(Problem::missing());
-                    }
-                }
-                let command = wanted.map_err(|no| Problem::of(&no, None))?;
-                let case = Case::new(K::ROOT, number);
-                let claim = call.key.zip(fingerprint.clone()).map(|(key, fingerprint)| Claim {
-                    key,
-                    fingerprint,
-                    case: case.clone(),
-                    at: core.clock.now(),
-                });
-                let wish = Wish {
-                    number,
-                    case: &case,
-                    by: &call.by,
-                    cause: None,
-                    trace: call.trace.as_deref(),
-                    command,
-                    mark: None,
-                    claim,
-                    at_version: call.at_version,
-                };
-                match self.desk.handle(core, wish).await {
-                    Ok(_) => number,
-                    // two at once with the same key: the one that came second waits for the first's case
-                    Err(Failure::Claimed(claim)) if Some(&claim.fingerprint) == fingerprint.as_ref() => claim.case.number,
-                    Err(Failure::Refused(no)) => return Err(Problem::of(&no, call.number)),
-                    Err(why) => return Err(why.into()),
-                }
+        if call.number.is_some() {
+            let theirs = match own {
+                Some(own) => self.is_of(core, number, own).await?,
+                None => true,
+            };
+            if !theirs || !self.desk.shows(core, number).await? {
+                return Err(Problem::missing());
             }
+        }
+        let command = wanted.map_err(|no| Problem::of(&no, None))?;
+        let case = Case::new(K::ROOT, number);
+        let claim = call.key.clone().zip(fingerprint.clone()).map(|(key, fingerprint)| Claim {
+            key,
+            fingerprint,
+            case: case.clone(),
+            at: core.clock.now(),
+        });
+        let wish = Wish {
+            number,
+            case: &case,
+            by: &call.by,
+            cause: None,
+            trace: call.trace.as_deref(),
+            command,
+            mark: None,
+            claim,
+            at_version: call.at_version,
         };
+        let (number, opened) = match self.desk.handle(core, wish).await {
+            Ok(state) => (number, chosen.is_none() || state.news),
+            // two at once with the same key: the one that came second waits for the first's case
+            Err(Failure::Claimed(claim)) if Some(&claim.fingerprint) == fingerprint.as_ref() => (claim.case.number, true),
+            Err(Failure::Refused(no)) => return Err(Problem::of(&no, call.number.or(chosen))),
+            Err(why) => return Err(why.into()),
+        };
+        let reply = self.reply(core, line, number, opened, &call.by).await;
+        if let Some(key) = call.key.filter(|_| withdrawn(&reply)) {
+            self.free(core, &key, number).await?;
+        }
+        reply
+    }
+
+    /// What is said of one once it owes nothing any more, or when patience ends.
+    async fn reply(&self, core: &Core, line: usize, number: u64, opened: bool, by: &Caller) -> Result<Reply, Problem> {
         let state = self.desk.settled(core, number, core.settings.door_deadline).await?;
-        let shape = self.shape_of(core, number, 0, &state, &call.by)?;
+        let shape = self.shape_of(core, number, 0, &state, by)?;
         if state.owing {
             return Ok(Reply::NotYet(shape));
         }
+        let (_, settles) = &self.door.wishes[line];
         settles(&state.root).map_err(|no| Problem::of(&no, Some(number)))?;
-        Ok(if verb == Verb::Open { Reply::Opened(shape) } else { Reply::Done(shape) })
+        let opened = opened && self.door.lines[line].verb == Verb::Open;
+        Ok(if opened { Reply::Opened(shape) } else { Reply::Done(shape) })
     }
+
+    /// Whoever comes with that key next comes as the first.
+    async fn free(&self, core: &Core, key: &str, number: u64) -> Result<(), Problem> {
+        let frees = vec![(key.to_owned(), Case::new(K::ROOT, number))];
+        core.store.commit(Change { frees, ..Change::default() }).durably().await.map_err(silent)
+    }
+}
+
+/// Whether what was opened was given up, for want of somebody who answers: it is as if it had never been wished.
+fn withdrawn(reply: &Result<Reply, Problem>) -> bool {
+    matches!(reply, Err(Problem { wrong: Wrong::Refused(Kind::Unavailable), left: Some(_), .. }))
+}
+fn silent(why: StoreError) -> Problem {
+    Problem::unavailable(&why.to_string())
 }
 
 /// What an owner opens bears the owner's name; another's under it is refused, not overwritten.
@@ -464,7 +526,7 @@ impl<K: Keeping> Collection for Served<K> {
     fn commands(&self) -> Vec<(&'static str, Option<String>)> {
         let lines = self.door.lines.iter().zip(&self.door.wishes).map(|(line, (wish, _))| {
             let mut bodies = line.body.map_or_else(|| vec![Value::Null], board::bodies).into_iter();
-            (K::NAME, bodies.find_map(|body| board::tried(|| wish(body))?.ok()?.ok()).as_ref().map(board::named))
+            (K::NAME, bodies.find_map(|body| board::tried(|| wish(body))?.ok()?.1.ok()).as_ref().map(board::named))
         });
         lines.collect()
     }
@@ -489,7 +551,7 @@ impl<K: Keeping> Collection for Served<K> {
                 .await
                 .map_err(|why| Problem::unavailable(&why.to_string()))?;
             let rows = page.rows.iter().map(|row| self.stored(core, row, by)).collect::<Result<_, _>>()?;
-            Ok(Part { rows, total: page.total })
+            Ok(Part { rows, total: page.total, totals: Map::new() })
         })
     }
     fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<News, Problem>> {
@@ -508,6 +570,7 @@ impl<K: Keeping> Served<K> {
             version: row.version,
             at: row.at,
             owing: row.attempt.is_some(),
+            news: false,
         };
         self.shape_of(core, row.number, row.seq, &state, by)
     }
@@ -534,11 +597,12 @@ fn news(own: Option<Own<'_>>, rows: &[Document], shape: impl Fn(&Document) -> Re
 pub struct Seen<V> {
     path: &'static str,
     sight: Sight,
+    totals: Option<Totals>,
     of: PhantomData<fn() -> V>,
 }
 impl<V: View + JsonSchema> Seen<V> {
-    pub(crate) fn at(path: &'static str, sight: Sight) -> Arc<dyn Collection> {
-        Arc::new(Seen::<V> { path, sight, of: PhantomData })
+    pub(crate) fn at(path: &'static str, sight: Sight, totals: Option<Totals>) -> Arc<dyn Collection> {
+        Arc::new(Seen::<V> { path, sight, totals, of: PhantomData })
     }
 }
 fn row(row: &Document) -> Result<Shape, Problem> {
@@ -561,6 +625,9 @@ impl<V: View + JsonSchema> Collection for Seen<V> {
     fn shape(&self, to: &mut SchemaGenerator) -> Schema {
         V::json_schema(to)
     }
+    fn totals(&self, to: &mut SchemaGenerator) -> Option<Schema> {
+        self.totals.as_ref().map(|totals| (totals.shape)(to))
+    }
     fn lines(&self) -> &[Line] {
         &[]
     }
@@ -579,12 +646,13 @@ impl<V: View + JsonSchema> Collection for Seen<V> {
     }
     fn list<'a>(&'a self, core: &'a Arc<Core>, query: &'a Query, by: &'a Caller) -> BoxFuture<'a, Result<Part, Problem>> {
         Box::pin(async move {
-            let page = core
-                .store
-                .find(V::NAME, &only(self.sight.own(by), query))
-                .await
-                .map_err(|why| Problem::unavailable(&why.to_string()))?;
-            Ok(Part { rows: page.rows.iter().map(row).collect::<Result<_, _>>()?, total: page.total })
+            let own = self.sight.own(by);
+            let page = core.store.find(V::NAME, &only(own, query)).await.map_err(silent)?;
+            let totals = match &self.totals {
+                Some(totals) if own.is_none() => totals.now(core).await.map_err(silent)?,
+                _ => Map::new(),
+            };
+            Ok(Part { rows: page.rows.iter().map(row).collect::<Result<_, _>>()?, total: page.total, totals })
         })
     }
     fn changed<'a>(&'a self, core: &'a Arc<Core>, after: u64, by: &'a Caller) -> BoxFuture<'a, Result<News, Problem>> {

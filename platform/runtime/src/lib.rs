@@ -21,6 +21,7 @@ mod shelf;
 mod sight;
 mod standing;
 pub mod story;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod viewer;
@@ -39,3 +40,4 @@ pub use reactor::From;
 pub use rebuild::{Difference, Progress, Rebuild};
 pub use shelf::{Resumed, Stays};
 pub use standing::{Breaker, Collected, Lag, Owed, Stand};
+pub use tally::{Per, per};

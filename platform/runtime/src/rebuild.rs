@@ -4,7 +4,7 @@ use crate::{
     document::{json, shown},
     lifecycle::Running,
     ports::lock,
-    rows::{Beside, Built, Rows, write},
+    rows::{Beside, Built, Rows, row_of, write},
     shelf::Parked,
     viewer::{BATCH, Viewer},
 };
@@ -150,7 +150,11 @@ impl<V: View> Viewer<V> {
         let stopped = || StoreError::Unavailable("it is being stopped".to_owned());
         let mut turn = core.turn_at_last((V::NAME, None)).await.ok_or_else(stopped)?;
         self.catch_up(core, &mut second).await?;
-        let writes = self.compare(core, &second.rows).await?;
+        let mut writes = self.compare(core, &second.rows).await?;
+        for tally in &self.tallies {
+            let rows = second.rows.iter().map(|(&number, built)| Ok((row_of(number, &built.body)?, built.at)));
+            writes.extend(tally.anew(core, rows.collect::<StoreResult<_>>()?).await?);
+        }
         let old = core.store.asides().await?.into_iter().filter(|aside| aside.reader == V::NAME);
         let taken_back = old.map(|aside| (aside.reader, aside.fact.id())).collect();
         core.rebuilds.note(V::NAME, |rebuild| rebuild.aside = second.asides.len() as u64);

@@ -1,5 +1,8 @@
 //! The rows of a view that a batch of facts moves, as they shall be: over those that clients see, or beside them.
-use crate::document::{json, keys_of};
+use crate::{
+    document::{json, keys_of},
+    tally::Moved,
+};
 use jumun_model::{Timestamp, View};
 use jumun_store::{Document, Marks, Store, StoreError, StoreResult, Write};
 use std::{
@@ -60,10 +63,7 @@ impl<'s, V: View> Rows<'s, V> {
                 };
                 let (row, at) = match there {
                     None => (V::default(), Timestamp::from_millis(i64::MIN)),
-                    Some((body, at)) => {
-                        let damaged = |why| StoreError::Damaged(format!("{} {number} can not be read: {why}", V::NAME));
-                        (serde_json::from_str(&body).map_err(damaged)?, at)
-                    }
+                    Some((body, at)) => (row_of(number, &body)?, at),
                 };
                 place.insert(Held { row, at, moved: false, before })
             }
@@ -81,10 +81,24 @@ impl<'s, V: View> Rows<'s, V> {
     pub(crate) fn writes(&self) -> Vec<Write> {
         self.moved().map(|(number, built, before)| write::<V>(number, built, before)).collect()
     }
+    /// What was moved, as it was and as it shall be: for what sums it up.
+    pub(crate) fn moves(&self) -> StoreResult<Vec<Moved<V>>> {
+        let moved = self.held.values().filter(|held| held.moved);
+        let moved = moved.map(|held| {
+            let was = held.before.as_ref().map(|before| row_of::<V>(before.number, &before.body)).transpose()?;
+            Ok(Moved { was: was.unwrap_or_default(), is: held.row.clone(), at: held.at })
+        });
+        moved.collect()
+    }
     /// What was moved, for the second set.
     pub(crate) fn built(&self) -> Vec<(u64, Built)> {
         self.moved().map(|(number, built, _)| (number, built)).collect()
     }
+}
+
+/// A row, as it is stored.
+pub(crate) fn row_of<V: View>(number: u64, body: &str) -> StoreResult<V> {
+    serde_json::from_str(body).map_err(|why| StoreError::Damaged(format!("{} {number} can not be read: {why}", V::NAME)))
 }
 
 /// A row as it is to be written, over the one that was there before.

@@ -70,7 +70,7 @@ impl Context {
         };
         Stand {
             aggregates: self.kept.iter().map(|kept| collected(kept.table())).collect(),
-            views: self.shown.iter().map(|shown| collected(shown.table())).collect(),
+            views: self.shown.iter().map(|shown| collected(shown.seen())).collect(),
             lag: Vec::new(),
             owed: None,
             aside: None,

@@ -6,10 +6,11 @@ use crate::{
     reactor::{NotTaken, check_log, linger, next_facts, occasion},
     rows::Rows,
     shelf::{Again, Parked, Turn},
+    tally::Sums,
 };
 use futures_util::future::{BoxFuture, select_all};
 use jumun_model::{Caller, Event, Follows, View};
-use jumun_store::{Aside, Change, Fact, Position, StoreError, StoreResult, Table};
+use jumun_store::{Aside, Change, Fact, Position, StoreError, StoreResult, Table, Write};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -24,7 +25,14 @@ pub(crate) const BATCH: usize = 512;
 
 /// A view, erased.
 pub(crate) trait Shown: Send + Sync {
+    /// Of its rows.
     fn table(&self) -> Table;
+    /// Of what sums its rows up.
+    fn tallies(&self) -> Vec<Table>;
+    /// Of what clients see: its rows, or what sums them up.
+    fn seen(&self) -> Table {
+        self.tallies().first().copied().unwrap_or_else(|| self.table())
+    }
     fn publishers(&self) -> Vec<&'static str>;
     /// Whether that fact moves an empty row.
     fn probe(&self, fact: &Fact) -> bool;
@@ -51,12 +59,13 @@ pub(crate) type Reads<V> = for<'a> fn(&'a Fact) -> Result<Option<(u64, Step<'a, 
 
 pub(crate) struct Viewer<V> {
     pub(crate) follows: Vec<(&'static str, Reads<V>)>,
+    pub(crate) tallies: Vec<Box<dyn Sums<V>>>,
     fields: &'static [&'static str],
 }
 
 impl<V: View> Viewer<V> {
     pub(crate) fn new(fields: &'static [&'static str]) -> Self {
-        Viewer { follows: Vec::new(), fields }
+        Viewer { follows: Vec::new(), tallies: Vec::new(), fields }
     }
     pub(crate) fn follows<E: Event>(&mut self)
     where
@@ -113,6 +122,15 @@ impl<V: View> Viewer<V> {
         Ok(asides)
     }
 
+    /// What is to be written: the rows that were moved, and what sums them up.
+    async fn writes(&self, core: &Core, rows: &Rows<'_, V>) -> StoreResult<Vec<Write>> {
+        let mut writes = rows.writes();
+        for tally in &self.tallies {
+            writes.extend(tally.moved(core, rows.moves()?).await?);
+        }
+        Ok(writes)
+    }
+
     /// Folds a batch of facts of each publisher into the rows, in one write.
     async fn fold(
         &self,
@@ -123,7 +141,7 @@ impl<V: View> Viewer<V> {
     ) -> StoreResult<()> {
         let (mut rows, mut parked) = (Rows::in_store(&*core.store), turn.clone().unwrap_or_default());
         let asides = self.follow_all(core, batches, &mut rows, &mut parked).await?;
-        let mut change = Change { writes: rows.writes(), asides, ..Change::default() };
+        let mut change = Change { writes: self.writes(core, &rows).await?, asides, ..Change::default() };
         let mut moved = positions.to_vec();
         for (publisher, facts) in batches {
             if let Some(last) = facts.last() {
@@ -159,11 +177,15 @@ impl<V: View> Shown for Viewer<V> {
             self.follow(publisher, fact, &mut rows).await.map_err(later)?.map_err(NotTaken::Never)?;
             // in one write: a row takes no mark that would keep a repeat out
             let taken_back = vec![(V::NAME.to_owned(), fact.id())];
-            core.store.commit(Change { writes: rows.writes(), taken_back, ..Change::default() }).durably().await.map_err(later)
+            let writes = self.writes(core, &rows).await.map_err(later)?;
+            core.store.commit(Change { writes, taken_back, ..Change::default() }).durably().await.map_err(later)
         })
     }
     fn table(&self) -> Table {
         Table { name: V::NAME, keys: V::KEYS, entries: false, fields: self.fields }
+    }
+    fn tallies(&self) -> Vec<Table> {
+        self.tallies.iter().flat_map(|tally| tally.tables()).collect()
     }
     fn publishers(&self) -> Vec<&'static str> {
         self.follows.iter().map(|(publisher, _)| *publisher).collect()

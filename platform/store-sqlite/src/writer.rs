@@ -225,7 +225,7 @@ impl<'c> Writer<'c> {
             ))?,
             claimed: db.prepare("SELECT key, fingerprint, case_root, case_number, at FROM claims WHERE key = ?1")?,
             claim: db.prepare("INSERT INTO claims(key, fingerprint, case_root, case_number, at) VALUES (?1, ?2, ?3, ?4, ?5)")?,
-            free: db.prepare("DELETE FROM claims WHERE key = ?1")?,
+            free: db.prepare("DELETE FROM claims WHERE key = ?1 AND case_root = ?2 AND case_number = ?3")?,
             position: db.prepare(
                 "INSERT INTO position(reader, publisher, seq, id) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET seq = ?3, id = ?4",
@@ -413,8 +413,8 @@ impl<'c> Writer<'c> {
                 &*fact.body,
             ])?;
         }
-        for key in frees {
-            self.free.execute([key])?;
+        for (key, case) in frees {
+            self.free.execute(params![key, case.root, int::<_, i64>(case.number)?])?;
         }
         if let Some(Claim { key, fingerprint, case, at }) = claim {
             self.claim.execute(params![key, fingerprint, case.root, int::<_, i64>(case.number)?, at.millis()])?;

@@ -202,8 +202,8 @@ pub struct Change {
     pub facts: Vec<Fact>,
     /// An idempotency key to claim.
     pub claim: Option<Claim>,
-    /// Idempotency keys to give free.
-    pub frees: Vec<String>,
+    /// Idempotency keys to give free, each only while it is that case's.
+    pub frees: Vec<(String, Case)>,
     /// Positions to move: reader, publisher, where to.
     pub positions: Vec<(String, String, Position)>,
     /// Facts to set aside.

@@ -235,8 +235,10 @@ impl Durable {
             let seq = self.journal.len() as u64 + 1;
             self.journal.push(Fact { seq, ..fact });
         }
-        for key in change.frees {
-            self.claims.remove(&key);
+        for (key, case) in change.frees {
+            if self.claims.get(&key).is_some_and(|claim| claim.case == case) {
+                self.claims.remove(&key);
+            }
         }
         self.claims.extend(change.claim.map(|claim| (claim.key.clone(), claim)));
         for (reader, publisher, position) in change.positions {

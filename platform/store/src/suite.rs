@@ -280,7 +280,7 @@ fn whole() -> Change {
         entry: Some(entry(1, Case::new(LAMP, 1), 1)),
         facts: vec![said(1, 1), said(1, 2)],
         claim: Some(claim("new", 1)),
-        frees: vec!["held".into()],
+        frees: vec![("held".into(), Case::new(LAMP, 3))],
         positions: vec![("reader".into(), "lamps".into(), position)],
         asides: vec![aside("reader", 2, "it waits")],
         taken_back: vec![("reader".into(), aside("reader", 1, "").fact.id())],
@@ -566,7 +566,10 @@ pub async fn an_idempotency_key_is_claimed_once_until_it_is_free(place: &dyn Pla
     assert_eq!(store.load(LAMP, 2).await, Ok(None));
     assert_eq!(answer(&*store, claiming(&first, 1, 1)).await, Err(StoreError::Claimed(first.clone())), "also by the same case");
     assert_eq!(answer(&*store, claiming(&first, 1, 0)).await, Err(StoreError::Claimed(first)), "which says more than contention");
-    made(&*store, Change { frees: vec!["k".into(), "unknown".into()], ..step(1, 1) }).await;
+    let frees = |number| vec![("k".into(), Case::new(LAMP, number)), ("unknown".into(), Case::new(LAMP, 1))];
+    made(&*store, Change { frees: frees(2), ..step(1, 1) }).await;
+    assert!(store.claimed("k").await.unwrap().is_some(), "what is another's is not given free");
+    made(&*store, Change { frees: frees(1), ..step(1, 2) }).await;
     assert_eq!(store.claimed("k").await, Ok(None));
     made(&*store, claiming(&second, 2, 0)).await;
     made(&*store, claiming(&claim("younger", 3), 3, 0)).await;

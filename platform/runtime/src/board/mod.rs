@@ -285,7 +285,7 @@ fn zone(all: &[Probed<'_>], probed: &Probed<'_>) -> Zone {
             }
             (publisher, facts)
         };
-        Green { name: shown.table().name, follows: shown.publishers().into_iter().map(follows).collect() }
+        Green { name: shown.seen().name, follows: shown.publishers().into_iter().map(follows).collect() }
     });
     let views = views.collect();
     let (name, rank) = (context.name, context.rank.as_str());
