@@ -18,7 +18,7 @@ class Client:
         Path(folder, "config.json").write_text('{"disable_update_warnings": true}')
         self.env = {**os.environ, "HTTPIE_CONFIG_DIR": folder, "NO_PROXY": "localhost,127.0.0.1"}
 
-    def http(self, words, status, **fields):
+    def http(self, words, status, /, **fields):
         """Runs the command; the answer has this status and these fields. Gives the body."""
         command = ["http", "--ignore-stdin", "--check-status", "-j", "--print=hb", "--pretty=none", "--timeout=10", *words.split()]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True)

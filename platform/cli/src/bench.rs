@@ -1,10 +1,11 @@
-//! `jumun bench`: so many clients, each with one connection, one order after the other; then the time until the last row is shown.
+//! `jumun bench`: so many clients, each with one connection, one wish after the other; then the time until the last row is shown.
+use crate::{config::Config, printed::looked_at};
 use clap::Args;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use jumun_runtime::{Clock, SystemClock};
+use jumun_runtime::{Clock, Load, Offer, System, SystemClock};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -20,10 +21,10 @@ use tokio::net::TcpStream;
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Told {
     /// Which system.
-    system: String,
-    /// How many orders in all.
-    #[arg(long, default_value_t = 50_000)]
-    orders: u64,
+    pub(crate) system: String,
+    /// How many wishes in all: orders, requests, whatever the system takes.
+    #[arg(long, alias = "orders", default_value_t = 50_000)]
+    wishes: u64,
     /// How many clients at once.
     #[arg(long, default_value_t = 64)]
     connections: u64,
@@ -70,27 +71,40 @@ impl Client {
     }
 }
 
-pub(crate) async fn bench(told: &Told) -> Result<(), String> {
-    if told.system != "malltail" {
-        return Err(format!("bench knows how to drive malltail, not {}", told.system));
-    }
-    let clock = Arc::new(SystemClock::start());
-    let (orders, shown) = (8081 + told.port_offset, 8086 + told.port_offset);
-    let shown_path = "/statusViews?size=1&deliveryStatus=Ready";
-    let before = Client::connect(shown).await?.total(shown_path).await?;
+/// The port of the context whose door has that path.
+fn port(system: &System, path: &str) -> Result<u16, String> {
+    let context = system.contexts.iter().find(|context| context.doors().iter().any(|door| door.path() == path));
+    context.map(|context| context.port).ok_or_else(|| format!("{} has no {path}", system.name))
+}
 
-    let (left, done) = (Arc::new(AtomicU64::new(told.orders)), Arc::new(AtomicU64::new(0)));
+pub(crate) async fn bench(offer: &Offer, config: &Config, told: &Told) -> Result<(), String> {
+    let system = looked_at(offer, config)?;
+    let at = |path: &str| port(&system, path).map(|port| port + told.port_offset);
+    let Load { first, wish: (path, body), ends: (ends, filters) } = offer.load;
+    let clock = Arc::new(SystemClock::start());
+    let (door, shown, shown_path) = (at(path)?, at(ends)?, format!("{ends}?size=1&{filters}"));
+    let before = Client::connect(shown).await?.total(&shown_path).await?;
+    let mut body = body.to_owned();
+    if let Some((path, first)) = first {
+        let (status, opened) = Client::connect(at(path)?).await?.call("POST", path, Bytes::from_static(first.as_bytes())).await?;
+        let opened: Value = serde_json::from_slice(&opened).unwrap_or_default();
+        let id = opened["id"].as_u64().ok_or_else(|| format!("POST {path} was answered {status}: {opened}"))?;
+        body = body.replace("{id}", &id.to_string());
+    }
+    let body = Bytes::from(body);
+
+    let (left, done) = (Arc::new(AtomicU64::new(told.wishes)), Arc::new(AtomicU64::new(0)));
     let began = clock.elapsed();
     let mut clients = Vec::new();
     for _ in 0..told.connections {
-        let (left, done, clock) = (Arc::clone(&left), Arc::clone(&done), Arc::clone(&clock));
-        let mut client = Client::connect(orders).await?;
+        let (left, done, clock, body) = (Arc::clone(&left), Arc::clone(&done), Arc::clone(&clock), body.clone());
+        let mut client = Client::connect(door).await?;
         clients.push(tokio::spawn(async move {
             let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(|why| why.to_string())?;
             let mut statuses = BTreeMap::<u16, u64>::new();
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                 let sent = clock.elapsed();
-                let (status, _) = client.call("POST", "/orders", Bytes::from_static(br#"{"itemNo": "1001"}"#)).await?;
+                let (status, _) = client.call("POST", path, body.clone()).await?;
                 let took = clock.elapsed().saturating_sub(sent);
                 times.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
                 *statuses.entry(status.as_u16()).or_default() += 1;
@@ -100,12 +114,12 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
         }));
     }
     let progress = tokio::spawn({
-        let (done, orders, quiet) = (Arc::clone(&done), told.orders, told.json || !std::io::stderr().is_terminal());
+        let (done, wishes, quiet) = (Arc::clone(&done), told.wishes, told.json || !std::io::stderr().is_terminal());
         async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 if !quiet {
-                    eprint!("\r{} of {orders} ", done.load(Ordering::Relaxed));
+                    eprint!("\r{} of {wishes} ", done.load(Ordering::Relaxed));
                     let _ = std::io::stderr().flush();
                 }
             }
@@ -127,7 +141,7 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
     let mut viewer = Client::connect(shown).await?; // anew: a connection that says nothing for ten seconds is closed
     let mut settled = None;
     while clock.elapsed().saturating_sub(began) < took + Duration::from_secs(120) {
-        if viewer.total(shown_path).await? >= before + taken {
+        if viewer.total(&shown_path).await? >= before + taken {
             settled = Some(clock.elapsed().saturating_sub(began));
             break;
         }
@@ -139,7 +153,7 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
     let errors: u64 = statuses.iter().filter(|(status, _)| **status >= 400).map(|(_, count)| count).sum();
     if told.json {
         let figures = json!({
-            "orders": told.orders, "connections": told.connections, "statuses": statuses, "errors": errors,
+            "wishes": told.wishes, "connections": told.connections, "statuses": statuses, "errors": errors,
             "seconds": took.as_secs_f64(), "takenPerSecond": rate(took),
             "settledSeconds": settled.map(|time| time.as_secs_f64()), "settledPerSecond": settled.map(rate),
             "millis": { "p50": millis(0.5), "p90": millis(0.9), "p99": millis(0.99), "p999": millis(0.999), "max": millis(1.0) },
@@ -147,8 +161,8 @@ pub(crate) async fn bench(told: &Told) -> Result<(), String> {
         say!("{figures:#}");
     } else {
         say!(
-            "\r{} orders over {} connections in {:.2} s: {:.0} taken per second, {errors} errors",
-            told.orders,
+            "\r{} wishes over {} connections in {:.2} s: {:.0} taken per second, {errors} errors",
+            told.wishes,
             told.connections,
             took.as_secs_f64(),
             rate(took)

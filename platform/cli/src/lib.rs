@@ -124,7 +124,7 @@ fn carry_out(args: Args, offers: &[Offer]) -> Result<(), String> {
         Command::Aside(told) => runtime()?.block_on(aside::aside(of(offers, told.system())?, &config, &told)),
         Command::Events(told) => runtime()?.block_on(events::events(of(offers, told.system())?, &config, &told)),
         Command::Views(told) => runtime()?.block_on(views::views(of(offers, told.system())?, &config, &told)),
-        Command::Bench(told) => runtime()?.block_on(bench::bench(&told)),
+        Command::Bench(told) => runtime()?.block_on(bench::bench(of(offers, &told.system)?, &config, &told)),
         Command::Config => {
             say!("{}", config.manual().trim_end());
             Ok(())

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The system, built to be looked at: nothing of it runs, so neither the time nor chance matters.
-fn looked_at(offer: &Offer, config: &Config) -> Result<System, String> {
+pub(crate) fn looked_at(offer: &Offer, config: &Config) -> Result<System, String> {
     let around = Surroundings { data: None, clock: Arc::new(SystemClock::start()), chance: Arc::new(Chance::seeded(0)) };
     Ok((offer.build)(&config.of(offer.name), &around)?.system)
 }

@@ -337,8 +337,9 @@ fn console(offer: &Offer, town: &Town, operators: Router) -> Result<Router, Stri
 async fn banner(offer: &Offer, town: &Town, took: std::time::Duration) -> String {
     let (told, offset) = (&town.told, town.told.port_offset);
     let mut text = format!("{}: {}\n\n", offer.name, offer.about);
+    let width = town.names().map(str::len).chain(["operators".len()]).max().unwrap_or_default();
     let mut line =
-        |port: u16, name: &str, what: &str| text.push_str(&format!("  http://localhost:{port:<6} {name:<10} {what}\n"));
+        |port: u16, name: &str, what: &str| text.push_str(&format!("  http://localhost:{port:<6} {name:<width$}  {what}\n"));
     for (name, port, runs) in town.contexts().await {
         let paths: Vec<_> = town.lodgings[name].context.doors().iter().map(|door| door.path()).collect();
         line(

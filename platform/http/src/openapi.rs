@@ -154,6 +154,9 @@ impl<'a> Named<'a> {
         let headers = json!({ "ETag": etag(), "Location": location() });
         let mut opened = Responses::default().with(201, "It was opened", headers, self.content());
         opened.0["201"]["links"] = self.links();
+        if line.chosen {
+            opened = opened.with(200, "It is there already, and is the same", json!({ "ETag": etag() }), self.content());
+        }
         let responses = opened.may_wait(self, line).refusals(line).problems(&[400, 408, 413, 415, 422, 500, 503]);
         let mut open = self.operation("open", format!("Opens one of {}", self.name), vec![key], responses);
         open["requestBody"] = self.request(line, schemas);

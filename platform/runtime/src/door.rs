@@ -38,6 +38,8 @@ pub struct Line {
     pub refuses: Vec<Kind>,
     /// Whether the answer may be *not yet* (202).
     pub waits: bool,
+    /// Whether the client may choose the number; a repeat under it is answered as done (200).
+    pub chosen: bool,
     /// Whether to delete the thing (`DELETE /hospitals/7`) is to wish this.
     pub deletes: bool,
 }
@@ -269,7 +271,11 @@ impl<K: Keeping> Door<K> {
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.line(Verb::Open, role, Some(|to| B::json_schema(to)), number, wish, settles)
+        let mut door = self.line(Verb::Open, role, Some(|to| B::json_schema(to)), number, wish, settles);
+        if let Some(line) = door.lines.last_mut() {
+            line.chosen = true;
+        }
+        door
     }
     /// A command on one of them, by name; shown as a link while the rule would do something.
     pub fn command(
@@ -345,7 +351,7 @@ impl<K: Keeping> Door<K> {
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false, deletes: false });
+        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false, chosen: false, deletes: false });
         let said = move |raw| {
             let body: B = serde_path_to_error::deserialize(raw).map_err(unreadable)?;
             Ok((number(&body), wish(body)))

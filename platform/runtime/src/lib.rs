@@ -34,7 +34,7 @@ pub use journals::Journals;
 pub use keeping::{Keeping, Shared, Whole};
 pub use lately::Lately;
 pub use lifecycle::{Inconsistent, Neighbourhood, Running, System};
-pub use offer::{Built, Dialed, Key, Offer, Set, Step, Surroundings};
+pub use offer::{Built, Dialed, Key, Load, Offer, Set, Step, Surroundings};
 pub use ports::{Chance, Clock, SystemClock, Tasks, TokioClock};
 pub use reactor::From;
 pub use rebuild::{Difference, Progress, Rebuild};

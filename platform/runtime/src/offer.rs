@@ -64,6 +64,17 @@ pub enum Step {
     See(&'static str, u64),
 }
 
+/// What `jumun bench` does to a system: so many times the same wish, from many clients at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// What has to be there first: the path of its door, and a body. Its number stands for `{id}` in what follows.
+    pub first: Option<(&'static str, &'static str)>,
+    /// The wish: the path of its door, and a body.
+    pub wish: (&'static str, &'static str),
+    /// The rows in which a wish has come to its end: their path and their filters. Their total says how many have.
+    pub ends: (&'static str, &'static str),
+}
+
 /// A system as it is offered.
 #[derive(Clone, Copy)]
 pub struct Offer {
@@ -79,6 +90,8 @@ pub struct Offer {
     pub tries: &'static [&'static str],
     /// Its story.
     pub story: &'static [Step],
+    /// What it is measured by.
+    pub load: Load,
     /// Builds it.
     pub build: fn(&Set, &Surroundings<'_>) -> Result<Built, String>,
 }

@@ -95,7 +95,7 @@ impl Running {
         let lag = self.context().lag(&self.core).await?.into_iter();
         Ok(lag.map(|Lag { consumer, publisher, behind }| (consumer, publisher, behind)).collect())
     }
-    /// How many documents owe an ask, by aggregate.
+    /// How many documents owe an ask, by aggregate, and how many facts a policy towards many has not carried to all of them.
     ///
     /// # Errors
     /// The store does not answer.
@@ -139,7 +139,7 @@ impl Context {
         }
         Ok(lag)
     }
-    /// What is owed, by aggregate.
+    /// What is owed, by aggregate and by policy towards many.
     ///
     /// # Errors
     /// The store does not answer.
@@ -148,6 +148,11 @@ impl Context {
         for table in self.kept.iter().map(|kept| kept.table().name) {
             let (due, owing) = (core.store.overdue(table, now).await?, core.store.owing(table).await?);
             owed.push((table, Owed { due, owing }));
+        }
+        // a policy towards many owes its next page, and nothing else keeps it from going on
+        for table in self.parts.sweeping.iter().map(|sweeping| sweeping.table().name) {
+            let due = core.store.overdue(table, now).await?;
+            owed.push((table, Owed { due, owing: due }));
         }
         Ok(owed)
     }

@@ -11,7 +11,7 @@ pub mod shop;
 pub mod view_page;
 
 use jumun_model::Won;
-use jumun_runtime::{Answering, Built, Key, Offer, Set, Step, Surroundings, System};
+use jumun_runtime::{Answering, Built, Key, Load, Offer, Set, Step, Surroundings, System};
 use provider::{FileLedger, MemoryLedger, SimulatedProvider};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -153,6 +153,7 @@ pub const OFFER: Offer = Offer {
         Step::Turn("provider", r#"{"outage": false}"#),
         Step::See("/statusViews", 5),
     ],
+    load: Load { first: None, wish: ("/orders", r#"{"itemNo": "1001"}"#), ends: ("/statusViews", "deliveryStatus=Ready") },
     build,
 };
 

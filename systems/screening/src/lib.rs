@@ -8,7 +8,7 @@ pub mod reservation;
 mod samples;
 pub mod screening;
 
-use jumun_runtime::{Built, Key, Offer, Set, Step, Surroundings, System};
+use jumun_runtime::{Built, Key, Load, Offer, Set, Step, Surroundings, System};
 use std::time::Duration;
 
 /// Who may do what.
@@ -104,6 +104,11 @@ pub const OFFER: Offer = Offer {
         Step::See("/reservations", 4),
         Step::Open("/screenings", r#"{"hospitalId": 1, "chkDate": "20200910", "custNm": "HAN"}"#),
     ],
+    load: Load {
+        first: Some(("/hospitals", r#"{"hospitalNm": "Samsung", "chkDate": "20200910", "pcnt": 1000000}"#)),
+        wish: ("/screenings", r#"{"hospitalId": "{id}", "chkDate": "20200910", "custNm": "MOON"}"#),
+        ends: ("/myPages", "status=REQUEST_COMPLETED"),
+    },
     build,
 };
 
