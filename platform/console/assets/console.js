@@ -75,8 +75,11 @@ for (const table of document.querySelectorAll("table[data-rows]")) {
   listen(table.dataset.rows, table.closest("section, main").querySelector("[data-alive]"), (kind, data) => {
     if (kind === "gone") table.querySelector(`tr[data-id="${CSS.escape(data)}"]`)?.remove();
     else { const { id, html } = JSON.parse(data); put(table, id, html); }
+    if (document.querySelector(".totals")) soon();
   });
 }
+let told = null;
+function soon() { told ??= setTimeout(() => { told = null; tellAnew(); }, 300); } // many rows that move at once are one sum
 
 // -- parts of a page that are told anew
 let telling = false;

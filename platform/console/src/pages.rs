@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 /// A page, or the page that says why there is none.
 pub(crate) type Answered = Result<Response, Response>;
 
+/// Who sees everything has no desk of their own, but the board.
+const OPERATOR: &str = "operator";
 /// How many rows a page of a table has.
 const ROWS: u64 = 20;
 
@@ -50,8 +52,10 @@ impl Frame {
 /// The roles that the tables name, in the order of the contexts.
 fn roles<'a>(house: &'a [Standing<'_>]) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
-    let all = house.iter().flat_map(|stands| stands.collections.iter()).flat_map(Collection::roles);
-    all.filter(|role| seen.insert(*role)).collect()
+    let all = || house.iter().flat_map(|stands| stands.collections.iter());
+    let look = all().flat_map(|collection| collection.seen_by.iter().map(String::as_str)).filter(|role| *role != OPERATOR);
+    // who acts comes before who only looks
+    all().flat_map(Collection::roles).chain(look).filter(|role| seen.insert(*role)).collect()
 }
 fn collections<'a>(house: &'a [Standing<'_>]) -> impl Iterator<Item = (&'a Standing<'a>, &'a Collection)> {
     house.iter().flat_map(|stands| stands.collections.iter().map(move |collection| (stands, collection)))
@@ -84,7 +88,7 @@ pub(crate) async fn start(visit: Visit) -> Response {
         let label = words
             .own("open", &collection.name)
             .unwrap_or_else(|| words.told("open-one", &[("what", words.collection(&collection.name))]));
-        Some(To { href: format!("/app/as/{}#{}", line.role, collection.name), label })
+        Some(To { href: format!("/app/as/{}#{}", line.roles.first()?, collection.name), label })
     });
     let does = |role: &str| {
         let lines = collections(&house).flat_map(|(_, collection)| {
@@ -94,7 +98,11 @@ pub(crate) async fn start(visit: Visit) -> Response {
                 .map(|line| (line, words.own("open", &collection.name).unwrap_or_else(|| words.say("open"))));
             open.chain(collection.commands.iter().map(|line| (line, words.command(&line.name))))
         });
-        lines.filter(|(line, _)| line.role == role).map(|(_, label)| label).collect()
+        let does = lines.filter(|(line, _)| line.is_for(role)).map(|(_, label)| label).collect::<Vec<_>>();
+        let sees = || {
+            collections(&house).filter(|(_, collection)| collection.is_seen_by(role)).map(|(_, it)| words.collection(&it.name))
+        };
+        if does.is_empty() { sees().collect() } else { does }
     };
     let context = |stands: &Standing<'_>| ContextCard {
         name: stands.name.to_owned(),
@@ -132,13 +140,17 @@ struct Role {
 pub(crate) async fn role(visit: Visit, Path(role): Path<String>) -> Answered {
     let house = visit.console.house(&visit).await;
     let words = &visit.words;
-    let mine = collections(&house).filter(|(_, collection)| collection.roles().any(|name| name == role)).collect::<Vec<_>>();
+    let acts = |(_, collection): &(_, &Collection)| collection.roles().any(|name| name == role);
+    let mut mine = collections(&house).filter(acts).collect::<Vec<_>>();
+    if mine.is_empty() && roles(&house).contains(&role.as_str()) {
+        mine = collections(&house).filter(|(_, collection)| collection.is_seen_by(&role)).collect();
+    }
     if mine.is_empty() {
         return Err(missing(&visit, &house));
     }
     let mut sections = Vec::new();
     for (stands, collection) in mine {
-        let open = collection.open.as_ref().filter(|line| line.role == role);
+        let open = collection.open.as_ref().filter(|line| line.is_for(&role));
         sections.push(Section {
             name: collection.name.clone(),
             heading: words.collection(&collection.name),
@@ -151,7 +163,10 @@ pub(crate) async fn role(visit: Visit, Path(role): Path<String>) -> Answered {
             },
         });
     }
-    let views = collections(&house).filter(|(_, collection)| collection.is_view());
+    let looks = |collection: &Collection| collection.is_view() || !collection.seen_by.is_empty();
+    let looks = |collection: &Collection| looks(collection) && collection.is_seen_by(&role);
+    let views =
+        collections(&house).filter(|(_, collection)| looks(collection) && !sections.iter().any(|it| it.name == collection.name));
     let page = Role {
         views: views.map(|(_, collection)| To::collection(collection, words)).collect(),
         frame: Frame::of(&visit, &house, &format!("/app/as/{role}")),

@@ -35,14 +35,14 @@ impl Row {
 }
 
 fn acted(collection: &Collection, role: Option<&str>) -> bool {
-    collection.commands.iter().any(|line| role.is_none_or(|role| role == line.role))
+    collection.commands.iter().any(|line| role.is_none_or(|role| line.is_for(role)))
 }
 /// What can be done with a row now: its links.
 pub(crate) fn acts(collection: &Collection, row: &Value, words: &Words, role: Option<&str>) -> Vec<Form> {
     let links = row["_links"].as_object().into_iter().flatten().filter(|(name, _)| *name != "self");
     let act = |(name, link): (&String, &Value)| {
         let line = collection.command(name);
-        if role.is_some() && line.map(|line| line.role.as_str()) != role {
+        if role.is_some_and(|role| !line.is_some_and(|line| line.is_for(role))) {
             return None;
         }
         let label = link["title"].as_str().map_or_else(|| words.command(name), str::to_owned);
@@ -168,6 +168,8 @@ pub(crate) struct Table {
     /// Whether new rows appear at its top.
     pub(crate) grows: bool,
     pub(crate) acted: bool,
+    /// What all rows sum up to.
+    pub(crate) totals: Vec<(String, Cell)>,
 }
 impl Table {
     pub(crate) fn of(
@@ -189,6 +191,11 @@ impl Table {
             live,
             grows,
             acted: acted(collection, role),
+            totals: collection
+                .totals
+                .iter()
+                .filter_map(|field| Some((words.field(&field.name), field.cell(Some(page.get(&field.name)?), words))))
+                .collect(),
         }
     }
 }

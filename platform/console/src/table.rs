@@ -12,6 +12,10 @@ pub(crate) struct Collection {
     /// By which fields it can be filtered.
     pub(crate) keys: Vec<String>,
     pub(crate) fields: Vec<Field>,
+    /// What stands beside the rows of a page: what all of them sum up to.
+    pub(crate) totals: Vec<Field>,
+    /// Who sees it; nobody is named where everybody does.
+    pub(crate) seen_by: Vec<String>,
     pub(crate) open: Option<Line>,
     pub(crate) edit: Option<Line>,
     pub(crate) commands: Vec<Line>,
@@ -20,7 +24,7 @@ pub(crate) struct Collection {
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
-    pub(crate) role: String,
+    pub(crate) roles: Vec<String>,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -49,6 +53,11 @@ impl Collection {
             case: at["get"]["x-case"].as_str().map(str::to_owned),
             keys: keys.filter(|key| !TURNING.contains(key)).map(str::to_owned).collect(),
             fields: Field::all(resolved(&document["components"]["schemas"][name], document)),
+            totals: Field::all(&document["components"]["schemas"][format!("{name}.page")])
+                .into_iter()
+                .filter(|field| field.name != "page")
+                .collect(),
+            seen_by: names(&at["get"]["x-seen-by"]),
             open: Line::read("open", &at["post"], document),
             edit: Line::read("edit", &of(&format!("/{name}/{{id}}"))["patch"], document),
             commands: commands.collect(),
@@ -58,8 +67,12 @@ impl Collection {
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
         self.open.iter().chain(&self.edit).chain(&self.commands)
     }
+    /// Who can do something there.
     pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
-        self.lines().map(|line| line.role.as_str())
+        self.lines().flat_map(|line| &line.roles).map(String::as_str)
+    }
+    pub(crate) fn is_seen_by(&self, role: &str) -> bool {
+        self.seen_by.is_empty() || self.seen_by.iter().any(|seen| seen == role)
     }
     /// Whether anything can be wished there; else it is only looked at.
     pub(crate) fn is_view(&self) -> bool {
@@ -93,10 +106,17 @@ impl Collection {
 impl Line {
     fn read(name: &str, operation: &Value, document: &Value) -> Option<Self> {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let line =
-            |role: &str| Line { name: name.to_owned(), role: role.to_owned(), fields: Field::all(resolved(schema, document)) };
-        operation["x-role"].as_str().map(line)
+        let roles = names(&operation["x-roles"]);
+        let fields = || Field::all(resolved(schema, document));
+        (!roles.is_empty()).then(|| Line { name: name.to_owned(), fields: fields(), roles })
     }
+    pub(crate) fn is_for(&self, role: &str) -> bool {
+        self.roles.iter().any(|may| may == role)
+    }
+}
+
+fn names(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// What a `$ref` into the same document stands for.

@@ -38,12 +38,12 @@ fn document() -> Value {
             "/": { "get": {} },
             "/lamps": {
                 "get": { "x-case": "lamp", "parameters": [{ "name": "page", "in": "query" }, { "name": "room", "in": "query" }] },
-                "post": { "x-role": "owner", "requestBody": body("lamps.open") },
+                "post": { "x-roles": ["owner"], "requestBody": body("lamps.open") },
             },
-            "/lamps/{id}": { "get": {}, "patch": { "x-role": "owner", "requestBody": body("lamps.edit") } },
-            "/lamps/{id}/light": { "put": { "x-role": "owner" } },
-            "/lamps/{id}/smash": { "put": { "x-role": "burglar", "requestBody": body("lamps.smash") } },
-            "/bills": { "get": { "parameters": [] } },
+            "/lamps/{id}": { "get": {}, "patch": { "x-roles": ["owner"], "requestBody": body("lamps.edit") } },
+            "/lamps/{id}/light": { "put": { "x-roles": ["owner"] } },
+            "/lamps/{id}/smash": { "put": { "x-roles": ["burglar"], "requestBody": body("lamps.smash") } },
+            "/bills": { "get": { "x-seen-by": ["operator", "owner", "auditor"], "parameters": [] } },
             "/bills/{id}": { "get": {} },
         },
         "components": { "schemas": {
@@ -57,6 +57,7 @@ fn document() -> Value {
             "lamps.edit": { "properties": { "room": { "type": "string" } } },
             "lamps.smash": { "required": ["why"], "properties": { "why": { "type": "string" } } },
             "bills": { "properties": { "id": { "type": "integer" }, "note": { "type": "string" } } },
+            "bills.page": { "properties": { "_embedded": {}, "_links": {}, "page": {}, "allTogether": { "type": "integer", "x-unit": "won" } } },
         } },
     })
 }
@@ -107,7 +108,7 @@ impl Rig {
                 Response::new(Body::from_stream(futures_util::stream::iter(parts)))
             }
             "GET /lamps" => Json(json!({ "_embedded": { "lamps": [lamp(2, "Lit"), lamp(1, "Dark")] }, "page": { "totalElements": 42, "totalPages": 3 } })).into_response(),
-            "GET /bills" => Json(json!({ "_embedded": { "bills": [] }, "page": { "totalElements": 0, "totalPages": 0 } })).into_response(),
+            "GET /bills" => Json(json!({ "_embedded": { "bills": [] }, "page": { "totalElements": 0, "totalPages": 0 }, "allTogether": 1234567 })).into_response(),
             "GET /lamps/1" => Json(lamp(1, "Dark")).into_response(),
             "POST /lamps" => (StatusCode::CREATED, Json(lamp(3, "Dark"))).into_response(),
             "PUT /lamps/1/light" => Json(lamp(1, "Lit")).into_response(),
@@ -232,6 +233,20 @@ async fn a_role_sees_its_form_and_the_buttons_of_its_own_lines_alone() {
     );
     assert!(burglar.contains("name=\"why\"") && burglar.contains("as=burglar"), "{burglar}");
     assert_eq!(get(&app, "/app/as/nobody").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_only_looks_has_a_desk_too_and_sees_what_all_rows_sum_up_to() {
+    let app = Rig::default().console();
+    let (status, _, page) = get(&app, "/app/as/auditor").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("All together") && page.contains("1,234,567"), "{page}");
+    assert!(!page.contains("/lamps/1/light"), "lamps are not theirs to switch");
+    let (_, _, start) = get(&app, "/app").await;
+    assert!(start.contains("/app/as/auditor") && !start.contains("/app/as/operator"), "{start}");
+    let (_, _, burglar) = get(&app, "/app/as/burglar").await;
+    assert!(!burglar.contains("/app/house/bills"), "bills are not for everybody: {burglar}");
+    assert_eq!(get(&app, "/app/as/stranger").await.0, 404);
 }
 
 #[tokio::test]

@@ -148,23 +148,18 @@ impl Refused {
     }
 }
 
-/// Whether this caller may use a line of that role.
-pub(crate) fn may(caller: &Caller, role: &str) -> Result<(), Refused> {
-    if caller.has(role) {
-        return Ok(());
-    }
-    let detail = format!("this takes the role {role}");
-    Err(Refused::plain(StatusCode::FORBIDDEN, "forbidden", detail).with("role", role))
+/// Whether this caller may use a line for those roles.
+pub(crate) fn may(caller: &Caller, roles: &[&str]) -> Result<(), Refused> {
+    if roles.iter().any(|role| caller.has(role)) { Ok(()) } else { Err(takes(roles)) }
 }
 
 /// Whether this caller may look at a collection.
 pub(crate) fn may_look(caller: &Caller, sight: &Sight) -> Result<(), Refused> {
-    if sight.of(caller) != Sees::Nothing {
-        return Ok(());
-    }
-    let role = sight.roles().collect::<Vec<_>>().join(" or ");
-    let detail = format!("this takes the role {role}");
-    Err(Refused::plain(StatusCode::FORBIDDEN, "forbidden", detail).with("role", role))
+    if sight.of(caller) == Sees::Nothing { Err(takes(&sight.roles().collect::<Vec<_>>())) } else { Ok(()) }
+}
+fn takes(roles: &[&str]) -> Refused {
+    let role = roles.join(" or ");
+    Refused::plain(StatusCode::FORBIDDEN, "forbidden", format!("this takes the role {role}")).with("role", role)
 }
 
 /// These routes for callers of that role alone; who it is goes with the request, as an extension of the type [`Caller`].
@@ -177,7 +172,7 @@ pub fn guarded(router: Router, access: &Access, role: &'static str) -> Router {
                 Ok(()) => access.caller(request.headers(), &[role]).await,
                 Err(no) => Err(no),
             };
-            match by.and_then(|by| may(&by, role).map(|()| by)) {
+            match by.and_then(|by| may(&by, &[role]).map(|()| by)) {
                 Ok(by) => {
                     request.extensions_mut().insert(by);
                     next.run(request).await

@@ -32,7 +32,8 @@ pub fn document<'a>(system: &str, context: &str, doors: impl IntoIterator<Item =
             "title": format!("{system}: {context}"),
             "version": env!("CARGO_PKG_VERSION"),
             "description": "HAL+JSON. Unknown fields and query parameters are passed over. A *no* is `application/problem+json` with a \
-                stable `code`, in the language of `Accept-Language` (en, ko). Every answer carries its `traceparent`. `x-role` is who may; \
+                stable `code`, in the language of `Accept-Language` (en, ko). Every answer carries its `traceparent`. `x-roles` are those who may, \
+                `x-seen-by` those who may look; \
                 `x-case` the root of the cases whose numbers the rows have.",
         },
         "paths": paths,
@@ -83,7 +84,7 @@ impl<'a> Named<'a> {
                     let responses = self.answers(line).problems(&[400, 408, 413, 415, 422]);
                     let mut edit = self.operation("edit", format!("Changes one of {name}"), vec![id(), if_match()], responses);
                     edit["requestBody"] = self.request(line, schemas);
-                    edit["x-role"] = line.role.into();
+                    edit["x-roles"] = json!(line.roles);
                     let put = json!({ "operationId": self.id("put") });
                     one.insert("put".to_owned(), merged(edit.clone(), put));
                     one.insert("patch".to_owned(), edit);
@@ -93,7 +94,7 @@ impl<'a> Named<'a> {
                     let responses = self.answers(line).problems(unread);
                     let mut command =
                         self.operation(verb, format!("{verb}: on one of {name}"), vec![id(), if_match()], responses);
-                    command["x-role"] = line.role.into();
+                    command["x-roles"] = json!(line.roles);
                     if line.body.is_some() {
                         command["requestBody"] = self.request(line, schemas);
                     }
@@ -137,6 +138,7 @@ impl<'a> Named<'a> {
         );
         let mut list =
             self.operation("list", format!("A part of {}", self.name), parameters, responses.problems(&[400, 500, 503]));
+        list["x-seen-by"] = self.door.sight().roles().collect();
         if let Some(root) = self.door.root() {
             list["x-case"] = root.into();
         }
@@ -160,7 +162,7 @@ impl<'a> Named<'a> {
         let responses = opened.may_wait(self, line).refusals(line).problems(&[400, 408, 413, 415, 422, 500, 503]);
         let mut open = self.operation("open", format!("Opens one of {}", self.name), vec![key], responses);
         open["requestBody"] = self.request(line, schemas);
-        open["x-role"] = line.role.into();
+        open["x-roles"] = json!(line.roles);
         open
     }
     /// What can be done with what was opened.

@@ -138,7 +138,7 @@ const OWN: &[(&str, Own)] = &[
 impl Doors {
     fn new(running: &Running, house: &House) -> Self {
         let entries = running.doors().iter().map(Entry::new).collect::<Vec<_>>();
-        let lines = entries.iter().flat_map(|entry| entry.door.lines()).map(|line| line.role);
+        let lines = entries.iter().flat_map(|entry| entry.door.lines()).flat_map(|line| line.roles.iter().copied());
         let mut roles = lines.chain(entries.iter().flat_map(|entry| entry.door.sight().roles())).collect::<Vec<_>>();
         roles.sort_unstable();
         roles.dedup();
@@ -172,7 +172,7 @@ impl Doors {
         let by = self.house.access.caller(&head.headers, &self.roles).await?;
         let line = target.line(&head.method);
         match line {
-            Some(line) => may(&by, entry.door.lines()[line].role)?,
+            Some(line) => may(&by, &entry.door.lines()[line].roles)?,
             None => may_look(&by, entry.door.sight())?,
         }
         match (target, line) {

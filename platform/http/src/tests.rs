@@ -484,9 +484,11 @@ async fn the_document_says_who_may_and_whose_case_a_row_is() {
     let document = Home::new().await.get("/openapi.json").await.json();
     let at = |path: &str, method: &str, what: &str| document["paths"][path][method][what].clone();
     for (path, method) in [("/lamps", "post"), ("/lamps/{id}", "patch"), ("/lamps/{id}/on", "put")] {
-        assert_eq!(at(path, method, "x-role"), "resident", "{method} {path}");
+        assert_eq!(at(path, method, "x-roles"), json!(["resident"]), "{method} {path}");
     }
     assert_eq!((at("/lamps", "get", "x-case"), at("/bills", "get", "x-case")), (json!("lamp"), Value::Null));
+    assert_eq!(at("/lamps", "get", "x-seen-by"), json!(["operator", "caretaker", "resident"]));
+    assert_eq!(at("/bills", "get", "x-seen-by"), json!(["operator", "caretaker"]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,8 +30,8 @@ pub enum Verb {
 pub struct Line {
     /// What it does.
     pub verb: Verb,
-    /// Who may.
-    pub role: &'static str,
+    /// Who may: each of these roles.
+    pub roles: Vec<&'static str>,
     /// The schema of its body; none if it has none.
     pub body: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// The refusals that its rule and its door know, by kind.
@@ -333,6 +333,14 @@ impl<K: Keeping> Door<K> {
         self
     }
 
+    /// The newest line is for that role too. Who has it sees all rows, and acts for their owners.
+    #[must_use]
+    pub fn also(mut self, role: &'static str) -> Self {
+        if let Some(line) = self.lines.last_mut() {
+            line.roles.push(role);
+        }
+        self
+    }
     /// To delete one is to wish the newest line.
     #[must_use]
     pub fn on_delete(mut self) -> Self {
@@ -351,7 +359,7 @@ impl<K: Keeping> Door<K> {
         wish: impl Fn(B) -> Result<K::Command, K::Refusal> + Send + Sync + 'static,
         settles: Settles<K>,
     ) -> Self {
-        self.lines.push(Line { verb, role, body, refuses: Vec::new(), waits: false, chosen: false, deletes: false });
+        self.lines.push(Line { verb, roles: vec![role], body, refuses: Vec::new(), waits: false, chosen: false, deletes: false });
         let said = move |raw| {
             let body: B = serde_path_to_error::deserialize(raw).map_err(unreadable)?;
             Ok((number(&body), wish(body)))
@@ -361,7 +369,7 @@ impl<K: Keeping> Door<K> {
     }
 
     pub(crate) fn with(self, desk: Arc<Desk<K>>) -> Arc<dyn Collection> {
-        let sight = self.sight.seen_by(self.lines.iter().map(|line| line.role));
+        let sight = self.sight.seen_by(self.lines.iter().flat_map(|line| line.roles.iter().copied()));
         Arc::new(Served { door: Door { sight, ..self }, desk })
     }
 }
@@ -379,7 +387,7 @@ impl<K: Keeping> Served<K> {
         let links = self.door.lines.iter().zip(&self.door.wishes).filter_map(|(line, (wish, _))| match line.verb {
             Verb::Command(name) => {
                 // who has no role at all comes from inside
-                Some(()).filter(|()| by.roles.is_empty() || by.has(line.role))?;
+                Some(()).filter(|()| by.roles.is_empty() || line.roles.iter().any(|role| by.has(role)))?;
                 let command = wish(Value::Null).ok()?.1.ok()?;
                 self.desk.would(core, state, &case, by, command).then_some(name)
             }

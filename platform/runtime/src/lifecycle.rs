@@ -113,7 +113,10 @@ impl System {
             found.extend(names(format!("the port {}", context.port)));
             found.extend(context.layout().iter().filter_map(|table| names(format!("{} in {}", table.name, context.name))));
             found.extend(context.doors().iter().filter_map(|door| names(format!("the path {}", door.path()))));
-            let open = context.doors().iter().filter(|door| door.lines().iter().any(|line| line.role.is_empty()));
+            let open = context
+                .doors()
+                .iter()
+                .filter(|door| door.lines().iter().any(|line| line.roles.iter().any(|role| role.is_empty())));
             found.extend(open.map(|door| Inconsistent::NoRole(door.path())));
             let owned = context.doors().iter().filter_map(|door| Some((door, door.sight().owner()?.0)));
             let lost = owned.filter(|(door, key)| !door.keys().contains(key));

@@ -127,7 +127,8 @@ impl<A: Aggregate> Links<A> {
         let running = running.map_err(|why| why.to_string())?;
 
         // an operator sees every row, also what has no owner
-        let roles = self.door.lines().iter().map(|line| line.role).chain([OPERATOR]).map(Into::into).collect();
+        let roles =
+            self.door.lines().iter().flat_map(|line| line.roles.iter().copied()).chain([OPERATOR]).map(Into::into).collect();
         let by = Caller { name: "someone".into(), roles };
         let before = documents::<A>(&store).await;
         let all = Query { limit: u64::MAX, ..Query::default() };

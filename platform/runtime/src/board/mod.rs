@@ -332,8 +332,10 @@ impl Board {
     fn doors(&mut self, context: &Context) {
         for door in context.doors() {
             for (line, (of, name)) in door.lines().iter().zip(door.commands()) {
-                if !self.roles.contains(&line.role) {
-                    self.roles.push(line.role);
+                for role in &line.roles {
+                    if !self.roles.contains(role) {
+                        self.roles.push(role);
+                    }
                 }
                 let label = match line.verb {
                     Verb::Open => format!("open {}", door.path()),
@@ -341,7 +343,9 @@ impl Board {
                     Verb::Edit => format!("edit {}", door.path()),
                 };
                 let to = self.wished(context.name, of, name);
-                self.link(actor(line.role), to, Means::Wishes, Some(label));
+                for role in &line.roles {
+                    self.link(actor(role), to.clone(), Means::Wishes, Some(label.clone()));
+                }
             }
         }
         for reaction in &context.parts.reactions {

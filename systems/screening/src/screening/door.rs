@@ -57,13 +57,15 @@ pub(super) fn screenings() -> Door<Whole<Screening>> {
     };
     collection::<Screening>("/screenings")
         .owned_by("custNm", CUSTOMER)
-        .seen_by(FRONT_DESK)
         .opens(CUSTOMER, request, Screening::placed)
+        .also(FRONT_DESK)
         .refusing(&[Kind::Invalid, Kind::Missing, Kind::Conflict, Kind::Unavailable])
         .waiting()
         .command("cancel", CUSTOMER, || Do::Cancel, Screening::canceled)
+        .also(FRONT_DESK)
         .refusing(&[Kind::Conflict])
         .edits(CUSTOMER, change, |_| Ok(()))
+        .also(FRONT_DESK)
         .refusing(&[Kind::Invalid, Kind::Conflict])
         .waiting()
 }
