@@ -2,84 +2,23 @@
 """Who is first decides, and everybody agrees: rivals start from a barrier, a few milliseconds apart, a thousand times a race.
 
 Prints how often each outcome came. Where two are possible, each has to come at least fifty times, or the race was none. Afterwards
-the stores are read: never refunded and shipped, never neither, never charged twice. JUMUN_RACES asks for more rounds."""
-import http.client
-import json
-import os
-import random
-import threading
+the stores are read: never refunded and shipped, never neither, never charged twice."""
 import time
 from collections import Counter
 from pathlib import Path
 
 import invariants
 import lib
+from rivals import APART, Balance, Client, puts, raced, together, told
 
-ROUNDS, WORKERS, LEAST = int(os.environ.get("JUMUN_RACES", 1000)), 4, 50
 ORDER, SHOP, SHIPPING, DELIVERY = 8081, 8083, 8084, 8085
-APART = 0.002  # seconds by which a rival may be early or late
 
 
-class Client:
-    """One who keeps connections of his own, so that a request starts when it is meant to."""
-
-    def __init__(self, system):
-        self.system, self.lines = system, {}
-
-    def call(self, method, port, path, body=None):
-        line = self.lines.setdefault(port, http.client.HTTPConnection("127.0.0.1", self.system.port(port), timeout=20))
-        line.request(method, path, body and json.dumps(body), {"content-type": "application/json"})
-        answer = line.getresponse()
-        return answer.status, json.loads(answer.read())
-
+class Mall(Client):
     def order(self):
         status, order = self.call("POST", ORDER, "/orders", {"itemNo": 1001, "customerId": "racer"})
         assert status in (201, 202), (status, order)
         return order["id"]
-
-    def once(self, method, port, path, wanted=200, seconds=20):
-        """What a request answers as soon as it is welcome: the others hear of things a little later."""
-        deadline = time.monotonic() + seconds
-        while (answer := self.call(method, port, path))[0] != wanted:
-            assert time.monotonic() < deadline, f"{method} {path}: {answer}"
-            time.sleep(0.001)
-        return answer[1]
-
-
-def at(moment):
-    """Until that moment, which is what is tried and not a wait for anything."""
-    time.sleep(max(0, moment - time.monotonic()))
-
-
-class Balance:
-    """By how much the second rival starts later, moved after each round so that neither always wins: machines differ."""
-
-    def __init__(self, seconds=0.0):
-        self.seconds = seconds
-
-    def tell(self, first_won):
-        self.seconds += -0.0001 if first_won else 0.0001
-
-
-def together(*rivals):
-    """Starts them from a barrier, each at its own moment after it; their answers."""
-    barrier, answers = threading.Barrier(len(rivals)), [None] * len(rivals)
-
-    def run(index, later, act):
-        barrier.wait()
-        at(time.monotonic() + later)
-        answers[index] = act()
-
-    threads = [threading.Thread(target=run, args=(index, *rival)) for index, rival in enumerate(rivals)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
-
-
-def puts(client, port, path):
-    return lambda: client.call("PUT", port, path)
 
 
 # ---- the races: what happens in one round; each leaves an order behind
@@ -174,33 +113,6 @@ def turn(client, latency, jitter):
 
 # ---- how a race ended, as the stores have it
 
-def raced(system, race, balance):
-    """All rounds of a race; the orders that it left, with what else was said."""
-    seed = random.randrange(1 << 32)
-    left, wrong, lock = [], [], threading.Lock()
-
-    def work(worker):
-        chance, clients = random.Random(seed + worker), [Client(system) for _ in range(3)]
-        try:
-            for _ in range(ROUNDS // WORKERS):
-                done = race(clients, balance, chance)
-                with lock:
-                    left.append(done if isinstance(done, tuple) else (done, None))
-                if wrong:
-                    return
-        except BaseException as error:  # it is raised again below, in the test's own thread
-            wrong.append(error)
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if wrong:
-        raise wrong[0]
-    return left
-
-
 def outcomes(system, races):
     """Holds the settled stores to what must hold, and prints how each race's rounds ended."""
     lib.eventually("everything settles", lambda: invariants.unsettled(system) == 0, seconds=60)
@@ -211,10 +123,7 @@ def outcomes(system, races):
     stood = {number for (number,) in invariants.rows(data, "order", "SELECT number FROM journal WHERE name = 'Ordered'")}
     for name, left, tell, possible, *seldom in races:
         came = Counter(tell(number, said, order, shop, shipping, stood) for number, said in left)
-        print(f"{name}, {len(left)} rounds: " + ", ".join(f"{outcome} {times}" for outcome, times in came.most_common()), flush=True)
-        assert set(came) <= {*possible, *seldom}, f"{name}: {came} should be one of {possible}"
-        rare = [outcome for outcome in possible if came[outcome] < min(LEAST, ROUNDS // 20)]
-        assert not rare, f"{name}: {rare} hardly ever came: this was no race"
+        told(name, came, possible, seldom)
 
 
 def parcel(number, _said, order, shop, shipping, _stood):
@@ -242,21 +151,21 @@ SOON = {"JUMUN_ASKS_DEADLINE": "10ms"}  # so that a door answers 202 while the p
 
 def main():
     with lib.up("malltail") as mall:
-        accepted = raced(mall, cancel_and_accept, Balance(0.004))
-        rejected = raced(mall, cancel_and_reject, Balance(0.002))
-        customs = raced(mall, cancel_and_customs, Balance(0.002))
+        accepted = raced(Mall, mall, cancel_and_accept, Balance(0.004))
+        rejected = raced(Mall, mall, cancel_and_reject, Balance(0.002))
+        customs = raced(Mall, mall, cancel_and_customs, Balance(0.002))
         outcomes(mall, [
             ("cancel × accept × cancel again", accepted, parcel, ["canceled in time", "shipped"]),
             ("cancel × reject", rejected, status, ["Canceled", "Rejected"]),
             ("cancel × customs", customs, code, ["already-shipped", "forfeited"], "decided later"),
         ])
     with lib.up("malltail", env=SOON) as mall:
-        turn(Client(mall), round(LATE * 1000), 0)
-        paid = raced(mall, cancel_and_late_charge, Balance(LATE))
+        turn(Mall(mall), round(LATE * 1000), 0)
+        paid = raced(Mall, mall, cancel_and_late_charge, Balance(LATE))
         outcomes(mall, [("cancel × late charge", paid, first, ["Canceled before it was paid", "Canceled after it stood"])])
     with lib.up("malltail", env={**SOON, "JUMUN_MALLTAIL_PAYMENT_WINDOW": f"{round(WINDOW * 1000)}ms"}) as mall:
-        turn(Client(mall), round(WINDOW * 1000), 4)
-        expired = raced(mall, expiry_and_late_charge, Balance(WINDOW))
+        turn(Mall(mall), round(WINDOW * 1000), 4)
+        expired = raced(Mall, mall, expiry_and_late_charge, Balance(WINDOW))
         outcomes(mall, [("expiry × late charge × accept", expired, status, ["PaymentFailed", "Ordered"])])
 
 
