@@ -10,10 +10,10 @@ from pathlib import Path
 
 import lib
 
-TOKENS = {name: f"{name}-is-known-by-this" for name in ("kim", "lee", "guest", "boss")}
+TOKENS = {name: f"{name}-is-known-by-this" for name in ("kim", "lee", "guest", "boss", "desk", "admin")}
 CALLERS = "".join(
     f'[{name}]\ntoken = "{TOKENS[name]}"\nroles = [{roles}]\n'
-    for name, roles in {"kim": '"customer"', "lee": '"customer"', "guest": '"visitor"', "boss": '"customer", "operator"'}.items()
+    for name, roles in {"kim": '"customer"', "lee": '"customer"', "guest": '"visitor"', "boss": '"customer", "operator"', "desk": '"front-desk"', "admin": '"hospital-administrator"'}.items()
 )
 
 
@@ -40,13 +40,13 @@ def doors(mall):
                     yield port, method.upper(), path.replace("{id}", "1")
 
 
-def every_door_asks_who_it_is_and_lets_no_stranger_in(mall):
-    found = list(doors(mall))
-    assert len({port for port, _, _ in found}) >= 6, found
+def every_door_asks_who_it_is_and_lets_no_stranger_in(system):
+    found = list(doors(system))
+    assert len({port for port, _, _ in found}) >= 5, found
     for port, method, path in found:
         body = {"itemNo": 1} if method in ("POST", "PATCH") else None
         for at in (port, lib.GATEWAY):
-            url = mall.url(at, path)
+            url = system.url(at, path)
             refused(401, "unauthenticated", method, url, {}, body)
             refused(401, "bad-token", method, url, {"authorization": "Bearer nobody-is-known-by-this"}, body)
             refused(403, "forbidden", method, url, by("guest"), body)
@@ -94,6 +94,29 @@ def a_stream_holds_its_readers_own_rows_alone(mall):
     print("ok  a stream of one's own", flush=True)
 
 
+def a_customer_has_their_own_screenings_and_the_front_desk_acts_for_all(system):
+    screenings, hospitals = system.url(lib.GATEWAY, "/screenings"), system.url(lib.GATEWAY, "/hospitals")
+    body = {"hospitalNm": "SK", "chkDate": "x", "pcnt": 9}
+    refused(403, "forbidden", "POST", hospitals, by("kim"), body)
+    hospital = lib.call("POST", hospitals, body, by("admin")).json["id"]
+    assert lib.call("GET", f"{hospitals}/{hospital}", headers=by("kim")).json["_links"].keys() == {"self"}, "kim closes no hospital"
+    wish = {"hospitalId": hospital, "chkDate": "x"}
+    kims = lib.call("POST", screenings, {**wish, "custNm": "kim"}, by("kim")).json
+    lees = lib.call("POST", screenings, {**wish, "custNm": "lee"}, by("desk")).json
+    assert (kims["custNm"], lees["custNm"]) == ("kim", "lee")
+    refused(403, "not-yours", "POST", screenings, by("kim"), {**wish, "custNm": "lee"})
+    refused(404, "unknown", "PATCH", f"{screenings}/{lees['id']}", by("kim"), {"status": "CANCELED"})
+    refused(403, "not-yours", "PATCH", f"{screenings}/{kims['id']}", by("kim"), {"custNm": "lee"})
+    refused(403, "forbidden", "GET", system.url(lib.GATEWAY, "/marketings"), by("desk"), None)
+    seen = [len(lib.call("GET", screenings, headers=by(name)).json["_embedded"]["screenings"]) for name in ("kim", "lee", "desk")]
+    assert seen == [1, 1, 2], seen
+    assert lib.call("PUT", f"{screenings}/{kims['id']}/cancel", headers=by("desk")).json["status"] == "CANCELED"
+    assert lib.call("PATCH", f"{screenings}/{lees['id']}", {"status": "Canceled"}, by("lee")).json["status"] == "CANCELED"
+    refused(403, "forbidden", "DELETE", f"{hospitals}/{hospital}", by("desk"), None)
+    assert lib.call("DELETE", f"{hospitals}/{hospital}", headers=by("admin")).json["closed"]
+    print("ok  a customer's own screenings, and the front desk's", flush=True)
+
+
 def operators_are_operators(mall):
     for path, method in (("/contexts", "GET"), ("/contexts/shop/stop", "POST"), ("/dials/provider", "PUT")):
         refused(401, "unauthenticated", method, mall.url(lib.OPERATORS, path), {}, None)
@@ -116,6 +139,9 @@ def main():
             said = mall.log.read_text(errors="replace")
             told = [token for token in TOKENS.values() if token in said]
             assert not told, f"logged: {told}"
+        with lib.up("screening", env=env) as system:
+            every_door_asks_who_it_is_and_lets_no_stranger_in(system)
+            a_customer_has_their_own_screenings_and_the_front_desk_acts_for_all(system)
         printed = subprocess.run([os.environ["JUMUN_BIN"], "config"], env={**os.environ, **env}, capture_output=True, text=True, check=True)
         assert not any(token in printed.stdout for token in TOKENS.values())
 
