@@ -23,13 +23,17 @@ demo system="malltail":
 bench system="malltail":
     cargo run --release -- bench {{system}}
 
-# The event-storming board, written from the code into README.md and docs/board
+# A context more: one folder, one file of the contract, one line
+new-context system name:
+    scripts/new-context {{system}} {{name}}
+
+# The event-storming boards, written from the code into README.md and docs/board
 board:
     scripts/board
 
 # Whole systems from many seeds
 soak seeds="1000":
-    JUMUN_SEEDS={{seeds}} cargo test --release --locked -p jumun-malltail --test stories simulation -- --nocapture
+    JUMUN_SEEDS={{seeds}} cargo test --release --locked -p jumun-malltail -p jumun-screening --test stories simulation -- --nocapture
 
 # The documentation of the code
 docs:
