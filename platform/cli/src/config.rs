@@ -1,4 +1,5 @@
 //! Configuration: defaults < a TOML file < the environment.
+use crate::stores::without_password;
 use jumun_http::{BodyLimit, Limits};
 use jumun_resilience::Backoff;
 use jumun_runtime::{Key, Set, Settings};
@@ -50,6 +51,11 @@ pub(crate) const PLATFORM: &[Key] = &[
     Key { name: "http.body_limit", default: "65536", meaning: "how large a request's body may be, in bytes" },
     Key { name: "http.idle", default: "75s", meaning: "how long a connection may stay without a request" },
     Key { name: "http.stalled", default: "30s", meaning: "how long a client may take nothing of its answer" },
+    Key {
+        name: "store.*",
+        default: "sqlite:",
+        meaning: "where that context keeps its data: sqlite: (a file in the data folder), sqlite:PATH, memory:, postgres://user:password@host/database (a build with --features cluster)",
+    },
     Key {
         name: "log",
         default: "info",
@@ -220,7 +226,7 @@ impl Config {
             for (name, (value, _)) in
                 table.into_iter().flat_map(|table| self.values.iter().filter(move |(name, _)| name.starts_with(table)))
             {
-                let shown = if name.ends_with(".token") { "…" } else { value };
+                let shown = if name.ends_with(".token") { "…".to_owned() } else { without_password(value) };
                 text.push_str(&format!("{name} = {shown:?}\n"));
             }
         }

@@ -15,6 +15,7 @@ mod metrics;
 mod operators;
 mod printed;
 mod reach;
+mod stores;
 mod up;
 mod views;
 

@@ -3,6 +3,7 @@ use crate::{
     callers,
     config::Config,
     metrics::{self, Metrics},
+    stores::Stores,
 };
 use axum::Router;
 use jumun_console::Console;
@@ -11,7 +12,6 @@ use jumun_http::{Access, BodyLimit, House, Limits, Phrases, guarded};
 use jumun_runtime::{
     Built, Chance, Clock, Context, Dialed, Neighbourhood, Offer, Running, Stand, Surroundings, SystemClock, door::OPERATOR,
 };
-use jumun_store_sqlite::SqliteStore;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
@@ -43,6 +43,7 @@ pub(crate) struct Told {
 /// A system that is up: each context is started and stopped on its own.
 pub(crate) struct Town {
     told: Told,
+    stores: Stores,
     neighbourhood: Neighbourhood,
     house: HouseParts,
     board: String,
@@ -105,8 +106,8 @@ impl Town {
         }
         let context = &lodging.context;
         let listener = listen(self.told.listen, context.port, self.told.port_offset, context.name).await?;
-        let store = SqliteStore::open(self.file(name), context.layout(), context.name).map_err(|why| why.to_string())?;
-        let running = Running::start(Arc::clone(context), Arc::new(store), &self.neighbourhood)
+        let store = self.stores.open(context, self.file(name)).await?;
+        let running = Running::start(Arc::clone(context), store, &self.neighbourhood)
             .await
             .map_err(|why| format!("{name} can not start: {why}"))?;
         let (set_ready, ready) = watch::channel(self.ready.load(Ordering::Acquire));
@@ -239,6 +240,7 @@ fn built(
         (context.name, Lodging { context, upstream, guest: Mutex::new(None) })
     };
     Ok(Arc::new(Town {
+        stores: Stores::read(config, system.contexts.iter().map(|context| context.name))?,
         told,
         neighbourhood,
         house: HouseParts { system: system.name, metrics, phrases },
@@ -258,10 +260,10 @@ pub(crate) async fn at_rest(offer: &Offer, config: &Config, data: PathBuf) -> Re
     let town = built(offer, config, None, told, Access::Open, Arc::new(String::new))?;
     let mut found = false;
     for (name, lodging) in &town.lodgings {
-        if town.file(name).exists() {
+        if town.stores.exists(name, &town.file(name)) {
             let context = &lodging.context;
-            let store = SqliteStore::open(town.file(name), context.layout(), context.name).map_err(|why| why.to_string())?;
-            let running = Running::at_rest(Arc::clone(context), Arc::new(store), &town.neighbourhood);
+            let store = town.stores.open(context, town.file(name)).await?;
+            let running = Running::at_rest(Arc::clone(context), store, &town.neighbourhood);
             *lodging.guest.lock().await = Some(Guest { running, door: None });
             found = true;
         }
@@ -341,7 +343,8 @@ async fn banner(offer: &Offer, town: &Town, took: std::time::Duration) -> String
     let mut line =
         |port: u16, name: &str, what: &str| text.push_str(&format!("  http://localhost:{port:<6} {name:<width$}  {what}\n"));
     for (name, port, runs) in town.contexts().await {
-        let paths: Vec<_> = town.lodgings[name].context.doors().iter().map(|door| door.path()).collect();
+        let paths = town.lodgings[name].context.doors().iter().map(|door| door.path().to_owned());
+        let paths: Vec<_> = paths.chain(town.stores.told(name).map(|store| format!(" on {store}"))).collect();
         line(
             port,
             name,
