@@ -9,7 +9,7 @@ use crate::{
     problem::Refused,
     query::Wanted,
     sse,
-    wire::{BodyLimit, TRACEPARENT, base, encoded, key, number, object, trace},
+    wire::{BodyLimit, TRACEPARENT, base, encoded, key, number, object, theirs},
 };
 use axum::{
     Router,
@@ -24,6 +24,7 @@ use jumun_model::{Caller, Kind};
 use jumun_runtime::{
     Context, Core, Running,
     door::{Call, Collection, Line, Problem, Reply, Verb, Wrong},
+    traces::{Deed, Place},
 };
 use metrics::SharedString;
 use serde_json::{Map, Value, json};
@@ -97,6 +98,10 @@ impl Entry {
     /// The collection's name in HAL.
     pub(crate) fn name(&self) -> &'static str {
         self.path.trim_start_matches('/')
+    }
+    /// Of what cases it is; where that is not known, its name.
+    fn of(&self) -> &'static str {
+        self.door.root().unwrap_or_else(|| self.name())
     }
 }
 
@@ -320,7 +325,7 @@ impl Doors {
         if waits {
             says.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
-        answer.extensions_mut().insert(About(entry.name(), shape.number));
+        answer.extensions_mut().insert(About(entry.of(), shape.number));
         Ok(answer)
     }
 }
@@ -393,7 +398,7 @@ impl Target<'_> {
     /// The thing that a path is about, for the log.
     fn about(self) -> Option<About> {
         match self {
-            Target::One(entry, id) | Target::Command(entry, id, ..) => number(id).ok().map(|number| About(entry.name(), number)),
+            Target::One(entry, id) | Target::Command(entry, id, ..) => number(id).ok().map(|number| About(entry.of(), number)),
             Target::Own(_) | Target::All(_) | Target::Found(_) | Target::Nothing => None,
         }
     }
@@ -425,8 +430,12 @@ async fn enter(doors: Arc<Doors>, request: Request) -> Response {
 /// Around every request: its trace, a line in the log, two metrics, and an answer even if something of ours breaks.
 async fn watched(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
     let (core, began) = (&doors.core, doors.core.clock.elapsed());
-    let trace = trace(request.headers(), &core.chance);
-    request.headers_mut().insert(TRACEPARENT, trace.clone());
+    let theirs = theirs(request.headers());
+    let verb = verb(request.method());
+    let mut span = core.traces.begin(theirs.as_deref(), Deed::Door, core.context, || verb.to_owned());
+    let trace = span.leads(theirs.as_deref()).unwrap_or_else(|| Place::new(&core.chance).to_string().into());
+    let written = HeaderValue::from_str(&trace).unwrap_or_else(|_| HeaderValue::from_static(""));
+    request.headers_mut().insert(TRACEPARENT, written.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
     let mut answer = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
@@ -440,12 +449,11 @@ async fn watched(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
     let (status, took) = (answer.status(), core.clock.elapsed().saturating_sub(began));
     let route = answer.extensions_mut().remove().map_or(SharedString::const_str("beside"), |Route(route)| route);
     let about = answer.extensions_mut().remove::<About>();
-    let verb = verb(&method);
     metrics::counter!("jumun_http_requests_total",
         "context" => core.context, "method" => verb, "route" => route.clone(), "status" => status.as_str().to_owned())
     .increment(1);
-    metrics::histogram!("jumun_http_seconds", "context" => core.context, "method" => verb, "route" => route).record(took);
-    let id = trace.to_str().unwrap_or_default().get(3..35).unwrap_or_default();
+    metrics::histogram!("jumun_http_seconds", "context" => core.context, "method" => verb, "route" => route.clone()).record(took);
+    let id = trace.get(3..35).unwrap_or_default();
     let case = about.map(|About(name, number)| format!("{name}/{number}"));
     let (path, micros, status) = (uri.path(), took.as_micros(), status.as_u16());
     if status < 500 {
@@ -453,7 +461,17 @@ async fn watched(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
     } else {
         tracing::warn!(context = core.context, %method, path, status, micros, case, trace = id, "answered with a fault of ours");
     }
-    answer.headers_mut().insert(TRACEPARENT, trace);
+    if OWN.iter().any(|(own, _)| **own == *route) {
+        span.forget(); // probes and manuals are no part of any story
+    } else {
+        span.named(|| format!("{verb} {route}"));
+        span.about("http.request.method", verb).about("http.route", route).about("http.response.status_code", status);
+        if let Some(case) = case {
+            span.about("jumun.case", case);
+        }
+        span.failed(status >= 500);
+    }
+    answer.headers_mut().insert(TRACEPARENT, written);
     answer
 }
 

@@ -2,13 +2,13 @@
 use crate::problem::Refused;
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jumun_model::EXACT;
-use jumun_runtime::Chance;
+use jumun_runtime::traces::Place;
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What a body may be: how large, and how long it may take to arrive.
 #[derive(Clone, Copy, Debug)]
@@ -143,31 +143,14 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The W3C trace that a request belongs to, or a new one.
-pub(crate) fn trace(headers: &HeaderMap, chance: &Chance) -> HeaderValue {
-    match headers.get(TRACEPARENT) {
-        Some(theirs) if is_trace(theirs.as_bytes()) => theirs.clone(),
-        _ => {
-            let ours = format!("00-{:016x}{:016x}-{:016x}-01", chance.draw(), chance.draw() | 1, chance.draw() | 1);
-            HeaderValue::from_str(&ours).unwrap_or_else(|_| HeaderValue::from_static(""))
-        }
-    }
+/// The W3C trace that a request belongs to, if it says so in the form that the W3C describes.
+pub(crate) fn theirs(headers: &HeaderMap) -> Option<Arc<str>> {
+    headers.get(TRACEPARENT).and_then(|theirs| theirs.to_str().ok()).filter(|theirs| Place::read(theirs).is_some()).map(Arc::from)
 }
-/// Whether it is of the form that the W3C describes: `00-<32 hex digits>-<16>-<2>`, neither id all zeros.
-fn is_trace(text: &[u8]) -> bool {
-    let lower = |part: &[u8]| part.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte));
-    let id = |part: &[u8]| lower(part) && part.iter().any(|byte| *byte != b'0');
-    text.len() == 55
-        && text.starts_with(b"00-")
-        && [35, 52].iter().all(|dash| text[*dash] == b'-')
-        && id(&text[3..35])
-        && id(&text[36..52])
-        && lower(&text[53..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
     use futures_util::StreamExt;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -207,18 +190,17 @@ mod tests {
 
     #[test]
     fn a_trace_is_taken_over_if_it_is_one() {
-        let chance = Chance::seeded(1);
-        let theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace(&headers(&[("traceparent", theirs)]), &chance), theirs);
+        let ours = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(theirs(&headers(&[("traceparent", ours)])).as_deref(), Some(ours));
         for bad in [
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-01",
             "x",
         ] {
-            let ours = trace(&headers(&[("traceparent", bad)]), &chance);
-            assert!(ours != bad && is_trace(ours.as_bytes()), "{bad} gave {ours:?}");
+            assert_eq!(theirs(&headers(&[("traceparent", bad)])), None, "{bad}");
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     ports::{Chance, Clock, Tasks, or_stopping},
     rebuild::Rebuilds,
     shelf::Shelf,
+    traces::{Deed, Traces},
 };
 use jumun_model::{Caller, Case, Timestamp};
 use jumun_resilience::{Backoff, BreakerSettings, State};
@@ -71,6 +72,8 @@ pub struct Core {
     pub tasks: Tasks,
     /// See [`Settings`].
     pub settings: Settings,
+    /// Where spans go.
+    pub traces: Traces,
     pub(crate) lines: Lines,
     pub(crate) journals: Arc<Journals>,
     pub(crate) lately: Arc<Lately>,
@@ -83,7 +86,11 @@ impl Core {
     ///
     /// # Errors
     /// Whether it surely was not sent, or may have been.
-    pub async fn ask(&self, asked: Asked) -> Result<Value, Unanswered> {
+    pub async fn ask(&self, mut asked: Asked) -> Result<Value, Unanswered> {
+        let mut span =
+            self.traces.begin(asked.trace.as_deref(), Deed::Ask, self.context, || format!("ask {} {}", asked.of, asked.name));
+        span.about("jumun.case", &asked.case).about("jumun.ask", &asked.key);
+        asked.trace = span.leads(asked.trace.as_deref());
         let (at, began) = (self.clock.now(), self.clock.elapsed());
         let (of, name, key, case) = (asked.of, asked.name, asked.key.clone(), asked.case.clone());
         let answer = self.lines.ask(&*self.clock, asked).await;
@@ -92,9 +99,19 @@ impl Core {
             Err(Unanswered::NotSent(_)) => "not sent",
             Err(Unanswered::Unknown(_)) => "unknown",
         };
+        span.about("jumun.outcome", outcome).failed(answer.is_err());
         let took = self.clock.elapsed().saturating_sub(began);
         self.lately.note(Passing { at, context: self.context, case, what: What::Ask { of, name, key, outcome, took } });
         answer
+    }
+
+    /// The trace in which an aggregate came to that version, as its journal has it; none while nobody takes spans in.
+    pub(crate) async fn trace_of(&self, source: &str, case: &Case, version: u64) -> Option<Arc<str>> {
+        if !self.traces.are_kept() {
+            return None;
+        }
+        let story = self.store.story(case).await.ok()?;
+        story.into_iter().find(|fact| &*fact.source == source && fact.version == version)?.trace
     }
 
     /// A command was refused: it leaves no fact, but is remembered for a while.

@@ -2,7 +2,7 @@
 mod held;
 mod owed;
 
-use crate::{alarms::Alarms, board::named, core::Core, document::json, keeping::Keeping, ports::lock};
+use crate::{alarms::Alarms, board::named, core::Core, document::json, keeping::Keeping, ports::lock, traces::Deed};
 use held::{Held, HeldEntry, Life, Slot, entry_of, load};
 use jumun_model::{Caller, Case, Event, Occasion, Refusal, Timestamp};
 use jumun_store::{Change, Claim, Committing, EntryWrite, Fact, Marks, StoreError};
@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 const CACHED: usize = 4_096;
 /// How often a command is decided again when other processes move the document, before it is a clear *contended*.
 const TRIES: u32 = 8;
+/// How a command ends, in metrics and traces.
+const OUTCOMES: [&str; 5] = ["done", "refused", "contended", "unavailable", "precondition"];
 
 /// What is wanted, of whom, and why.
 pub struct Wish<'a, K: Keeping> {
@@ -101,6 +103,11 @@ impl<K: Keeping> Desk<K> {
     /// # Errors
     /// See [`Failure`]; with each of them nothing was changed.
     pub async fn handle(self: &Arc<Self>, core: &Arc<Core>, wish: Wish<'_, K>) -> Result<State<K>, Failure<K::Refusal>> {
+        let mut span =
+            core.traces.begin(wish.trace, Deed::Command, core.context, || format!("{} {}", K::NAME, named(&wish.command)));
+        span.about("jumun.case", wish.case);
+        let leads = span.place().map(|place| place.to_string());
+        let wish = Wish { trace: leads.as_deref().or(wish.trace), ..wish };
         let mut tries = 0;
         loop {
             tries += 1;
@@ -110,15 +117,18 @@ impl<K: Keeping> Desk<K> {
             }
             if let Err(Failure::Refused(no)) = &answer {
                 core.refused(wish.case, wish.by, wish.cause, named(&wish.command), no.code());
+                span.about("jumun.refusal", no.code());
             }
-            self.counted(core.context)[match &answer {
+            let outcome = match &answer {
                 Ok(_) => 0,
                 Err(Failure::Refused(_)) => 1,
                 Err(Failure::Contended) => 2,
                 Err(Failure::Unavailable(_)) => 3,
                 Err(Failure::Changed | Failure::Claimed(_)) => 4,
-            }]
-            .increment(1);
+            };
+            self.counted(core.context)[outcome].increment(1);
+            let failed = matches!(answer, Err(Failure::Contended | Failure::Unavailable(_)));
+            span.about("jumun.outcome", OUTCOMES[outcome]).failed(failed);
             return answer;
         }
     }
@@ -126,7 +136,7 @@ impl<K: Keeping> Desk<K> {
     /// Counters of how commands end; looked up once.
     fn counted(&self, context: &'static str) -> &[metrics::Counter; 5] {
         let counter = |outcome| metrics::counter!("jumun_commands_total", "context" => context, "aggregate" => K::NAME, "outcome" => outcome);
-        self.counted.get_or_init(|| ["done", "refused", "contended", "unavailable", "precondition"].map(counter))
+        self.counted.get_or_init(|| OUTCOMES.map(counter))
     }
 
     async fn once(self: &Arc<Self>, core: &Arc<Core>, wish: &Wish<'_, K>) -> Result<State<K>, Failure<K::Refusal>> {

@@ -24,6 +24,7 @@ pub mod story;
 mod tally;
 #[cfg(test)]
 mod tests;
+pub mod traces;
 mod viewer;
 
 pub use crate::core::{Core, Settings};

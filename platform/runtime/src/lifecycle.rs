@@ -10,6 +10,7 @@ use crate::{
     reactor,
     rebuild::Rebuilds,
     shelf::Shelf,
+    traces::{Deed, Traces},
     viewer::Shown,
 };
 use futures_util::future::BoxFuture;
@@ -161,6 +162,8 @@ pub struct Neighbourhood {
     pub chance: Arc<Chance>,
     /// See [`Settings`].
     pub settings: Settings,
+    /// Where spans go; nowhere, unless set.
+    pub traces: Traces,
     /// Which of those who are asked are providers outside: asked by errands, with a shorter try.
     pub providers: BTreeSet<&'static str>,
 }
@@ -173,7 +176,17 @@ impl Neighbourhood {
         }
         let providers = system.providers.iter().map(|(name, _)| *name).collect();
         let transport = Arc::clone(&hub) as Arc<dyn Transport>;
-        Neighbourhood { transport, hub, journals: Arc::default(), lately: Arc::default(), clock, chance, settings, providers }
+        Neighbourhood {
+            transport,
+            hub,
+            journals: Arc::default(),
+            lately: Arc::default(),
+            clock,
+            chance,
+            settings,
+            traces: Traces::default(),
+            providers,
+        }
     }
 }
 
@@ -190,15 +203,20 @@ struct Answerer {
     context: Arc<Context>,
 }
 impl Answering for Answerer {
-    fn answer(&self, asked: Asked) -> BoxFuture<'static, Result<Value, Unanswered>> {
+    fn answer(&self, mut asked: Asked) -> BoxFuture<'static, Result<Value, Unanswered>> {
         let (core, context) = (Arc::clone(&self.core), Arc::clone(&self.context));
         let (tell, told) = oneshot::channel();
         let for_task = Arc::clone(&core);
         core.tasks.spawn(async move {
+            let mut span =
+                for_task.traces.begin(asked.trace.as_deref(), Deed::Answer, context.name, || format!("answer {}", asked.name));
+            span.about("jumun.case", &asked.case).about("jumun.ask", &asked.key);
+            asked.trace = span.leads(asked.trace.as_deref());
             let answer = match context.parts.answers.iter().find(|answers| answers.name() == asked.name) {
                 Some(answers) => answers.answer(&for_task, &asked).await,
                 None => Err(Unanswered::NotSent(format!("{} does not answer {}", context.name, asked.name))),
             };
+            span.failed(answer.is_err());
             let _ = tell.send(answer); // whoever asked may be gone
         });
         Box::pin(
@@ -239,7 +257,7 @@ impl Running {
 
     /// A context on its store, to be looked at and mended: it answers nobody, follows nobody, and keeps no promises by itself.
     pub fn at_rest(context: Arc<Context>, store: Arc<dyn Store>, neighbourhood: &Neighbourhood) -> Self {
-        let Neighbourhood { transport, journals, lately, clock, chance, settings, providers, .. } = neighbourhood.clone();
+        let Neighbourhood { transport, journals, lately, clock, chance, settings, traces, providers, .. } = neighbourhood.clone();
         context.kept.iter().for_each(|kept| kept.forget());
         let asked: BTreeSet<_> = context.asks().into_iter().map(|(of, _)| of).collect();
         let try_for = |of| (of, if providers.contains(of) { settings.errand_try } else { settings.ask_try });
@@ -252,6 +270,7 @@ impl Running {
             tasks: Tasks::default(),
             lines,
             settings,
+            traces,
             journals: Arc::clone(&journals),
             lately,
             shelf: Shelf::default(),

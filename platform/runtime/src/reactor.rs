@@ -6,6 +6,7 @@ use crate::{
     keeping::Keeping,
     ports::or_stopping,
     shelf::Again,
+    traces::Deed,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jumun_model::{Caller, Case, Event, Occasion};
@@ -146,12 +147,15 @@ pub(crate) async fn send<K: Keeping>(
         format!("{reaction}<{}/{}", fact.context, fact.source)
     };
     let id = fact.id();
+    let mut span = core.traces.begin(fact.trace.as_deref(), Deed::Policy, core.context, || format!("policy {reaction}"));
+    span.about("jumun.case", case).about("jumun.fact", &id);
+    let trace = span.leads(fact.trace.as_deref());
     let wish = Wish {
         number,
         case,
         by: SYSTEM,
         cause: Some(&id),
-        trace: fact.trace.as_deref(),
+        trace: trace.as_deref(),
         command,
         mark: Some((&mark, fact.version)),
         claim: None,
@@ -163,7 +167,10 @@ pub(crate) async fn send<K: Keeping>(
             core.defect("policy", &format!("{case}: what {reaction} wants was refused: {no}"));
             Ok(())
         }
-        Err(why) => Err(NotTaken::Later(format!("{why:?}"))),
+        Err(why) => {
+            span.failed(true);
+            Err(NotTaken::Later(format!("{why:?}")))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     rows::Rows,
     shelf::{Again, Parked, Turn},
     tally::Sums,
+    traces::{Deed, Underway},
 };
 use futures_util::future::{BoxFuture, select_all};
 use jumun_model::{Caller, Event, Follows, View};
@@ -139,6 +140,7 @@ impl<V: View> Viewer<V> {
         positions: &mut [Position],
         turn: &mut Turn,
     ) -> StoreResult<()> {
+        let spans = self.spans(core, batches);
         let (mut rows, mut parked) = (Rows::in_store(&*core.store), turn.clone().unwrap_or_default());
         let asides = self.follow_all(core, batches, &mut rows, &mut parked).await?;
         let mut change = Change { writes: self.writes(core, &rows).await?, asides, ..Change::default() };
@@ -152,7 +154,19 @@ impl<V: View> Viewer<V> {
         core.store.commit(change).durably().await?;
         positions.clone_from_slice(&moved);
         **turn = Some(parked);
+        drop(spans);
         Ok(())
+    }
+    /// A span for each fact that is taken in, while somebody wants them.
+    fn spans(&self, core: &Core, batches: &[(usize, Vec<Fact>)]) -> Vec<Underway> {
+        let facts = batches.iter().filter(|_| core.traces.are_kept()).flat_map(|(_, facts)| facts);
+        let followed = facts.filter(|fact| fact.public || *fact.context == *core.context);
+        let span = |fact: &Fact| {
+            let mut span = core.traces.begin(fact.trace.as_deref(), Deed::View, core.context, || format!("view {}", V::NAME));
+            span.about("jumun.case", &fact.case).about("jumun.fact", fact.id());
+            span
+        };
+        followed.map(span).collect()
     }
 
     pub(crate) async fn positions(&self, core: &Core) -> Result<Vec<Position>, StoreError> {

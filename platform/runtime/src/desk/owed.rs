@@ -160,7 +160,8 @@ impl<K: Keeping> Desk<K> {
         let write = held.newest_write();
         drop(guard);
         self.durably(&slot, write).await?;
-        Arc::clone(self).carry_out(Arc::clone(core), case, ask, attempt, None).await;
+        let trace = core.trace_of(K::NAME, &case, begun_at(&attempt.step)).await;
+        Arc::clone(self).carry_out(Arc::clone(core), case, ask, attempt, trace).await;
         Ok(true)
     }
 
@@ -170,7 +171,8 @@ impl<K: Keeping> Desk<K> {
         let state = self.state(core, number).await?;
         let owes = K::owes(&state.root, &case, &self.settings);
         let Some(moment) = owes.moment.filter(|moment| moment.at <= core.clock.now()) else { return Ok(Rung::NotYet) };
-        match self.handle(core, Wish::of_system(&case, moment.command)).await {
+        let trace = core.trace_of(K::NAME, &case, state.version).await;
+        match self.handle(core, Wish { trace: trace.as_deref(), ..Wish::of_system(&case, moment.command) }).await {
             Ok(after) if after.version == state.version => {
                 core.defect("moment", &format!("{case}: the command of a moment changed nothing"));
                 Ok(Rung::InVain)
@@ -183,6 +185,11 @@ impl<K: Keeping> Desk<K> {
             Err(why) => Err(why),
         }
     }
+}
+
+/// The version at which a step (`charge@1`) began.
+fn begun_at(step: &str) -> u64 {
+    step.split_once('@').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
 }
 
 /// Whether a step (`charge@1`) is of the ask of that name.

@@ -12,3 +12,4 @@ mod placing;
 mod predecessors;
 mod shopping;
 mod simulation;
+mod traces;

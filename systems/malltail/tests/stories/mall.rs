@@ -8,7 +8,10 @@ use jumun_malltail::{
     system,
 };
 use jumun_model::{Case, Timestamp};
-use jumun_runtime::{Answering, Chance, Context, Neighbourhood, Running, TokioClock};
+use jumun_runtime::{
+    Answering, Chance, Context, Neighbourhood, Running, TokioClock,
+    traces::{Spans, Traces},
+};
 use jumun_store::{Fact, MemoryDisk, MemoryStore, Store};
 use serde_json::{Value, json};
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
@@ -68,12 +71,20 @@ impl Mall {
         Mall::with(Settings::default()).await
     }
     pub(crate) async fn with(settings: Settings) -> Self {
+        Mall::open(settings, None).await
+    }
+    /// Whose spans go there.
+    pub(crate) async fn traced(settings: Settings, spans: Arc<dyn Spans>) -> Self {
+        Mall::open(settings, Some(spans)).await
+    }
+    async fn open(settings: Settings, spans: Option<Arc<dyn Spans>>) -> Self {
         let (clock, chance) = (Arc::new(TokioClock::at(NEW_YEARS_EVE)), Arc::new(Chance::seeded(7)));
         let ledger = MemoryLedger::default();
         let provider = Arc::new(SimulatedProvider::in_memory(ledger.clone(), clock.clone(), Arc::clone(&chance)));
         let system = system(&settings, Arc::clone(&provider) as Arc<dyn Answering>);
         assert_eq!(system.check(), []);
-        let around = Neighbourhood::of(&system, clock, chance, jumun_runtime::Settings::default());
+        let traces = spans.map(|spans| Traces::to(spans, clock.clone(), Arc::new(Chance::seeded(8)))).unwrap_or_default();
+        let around = Neighbourhood { traces, ..Neighbourhood::of(&system, clock, chance, jumun_runtime::Settings::default()) };
         let (ready, is_ready) = watch::channel(true);
         let house = House {
             system: "malltail",
