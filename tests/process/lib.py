@@ -79,8 +79,8 @@ def free_offset():
 class System:
     """A running `jumun up`."""
 
-    def __init__(self, name, folder, *more, env={}):
-        binary = os.environ.get("JUMUN_BIN") or sys.exit("JUMUN_BIN is not set; scripts/test sets it")
+    def __init__(self, name, folder, *more, env={}, binary="JUMUN_BIN"):
+        binary = os.environ.get(binary) or sys.exit(f"{binary} is not set; scripts/test sets it")
         self.offset = free_offset()
         self.log = Path(folder, "log")
         # The caller's own settings are not the test's.
@@ -129,12 +129,12 @@ class System:
 
 
 @contextlib.contextmanager
-def up(name, *more, env={}):
+def up(name, *more, **how):
     """A ready system in a folder of its own, which ends with the block, whichever way the block ends."""
     # SIGTERM for the test becomes an exception, so that the server is stopped then too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("the test was stopped from outside"))
     with tempfile.TemporaryDirectory(prefix="jumun-test-") as folder:
-        system = System(name, folder, *more, env=env)
+        system = System(name, folder, *more, **how)
         try:
             system.wait_ready()
             yield system

@@ -62,6 +62,11 @@ pub(crate) const PLATFORM: &[Key] = &[
         meaning: "what is logged: error, warn, info, debug, or a filter such as jumun_runtime=debug",
     },
     Key { name: "log.format", default: "text", meaning: "text, or json" },
+    Key {
+        name: "otlp.endpoint",
+        default: "",
+        meaning: "where traces go by OTLP, such as http://127.0.0.1:4318; empty for nowhere (a build with --features otlp)",
+    },
 ];
 
 /// Where a value was set.

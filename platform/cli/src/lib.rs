@@ -13,6 +13,7 @@ mod demo;
 mod events;
 mod metrics;
 mod operators;
+mod otlp;
 mod printed;
 mod reach;
 mod stores;

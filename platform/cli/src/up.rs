@@ -4,13 +4,16 @@ use crate::{
     config::Config,
     metrics::{self, Metrics},
     stores::Stores,
+    otlp,
 };
 use axum::Router;
 use jumun_console::Console;
 use jumun_gateway::{Gateway, GatewayRoute, Rate, Upstream, edged};
 use jumun_http::{Access, BodyLimit, House, Limits, Phrases, guarded};
 use jumun_runtime::{
-    Built, Chance, Clock, Context, Dialed, Neighbourhood, Offer, Running, Stand, Surroundings, SystemClock, door::OPERATOR,
+    Built, Chance, Clock, Context, Dialed, Neighbourhood, Offer, Running, Stand, Surroundings, SystemClock,
+    door::OPERATOR,
+    traces::{Spans, Traces},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -225,6 +228,7 @@ fn built(
     told: Told,
     access: Access,
     metrics: Metrics,
+    spans: Option<Arc<dyn Spans>>,
 ) -> Result<Arc<Town>, String> {
     let (clock, chance): (Arc<dyn Clock>, _) = (Arc::new(SystemClock::start()), Arc::new(Chance::fresh()));
     let around = Surroundings { data: ledgers, clock: Arc::clone(&clock), chance: Arc::clone(&chance) };
@@ -232,7 +236,8 @@ fn built(
     if let Some(wrong) = system.check().first() {
         return Err(format!("{} does not hold together: {wrong}", system.name));
     }
-    let neighbourhood = Neighbourhood::of(&system, clock, chance, config.platform()?);
+    let traces = spans.map(|spans| Traces::to(spans, Arc::clone(&clock), Arc::clone(&chance))).unwrap_or_default();
+    let neighbourhood = Neighbourhood { traces, ..Neighbourhood::of(&system, clock, chance, config.platform()?) };
     let phrases = Arc::new(Phrases::new(offer.phrases).map_err(|why| why.to_string())?);
     let board = system.board().svg();
     let lodging = |context: Context| {
@@ -257,7 +262,7 @@ fn built(
 /// A system that does not run, on its data: every context that ever ran can be looked at and mended. Nothing listens, nobody asks.
 pub(crate) async fn at_rest(offer: &Offer, config: &Config, data: PathBuf) -> Result<Arc<Town>, String> {
     let told = Told { data, listen: IpAddr::from([127, 0, 0, 1]), port_offset: 0, without: Vec::new() };
-    let town = built(offer, config, None, told, Access::Open, Arc::new(String::new))?;
+    let town = built(offer, config, None, told, Access::Open, Arc::new(String::new), None)?;
     let mut found = false;
     for (name, lodging) in &town.lodgings {
         if town.stores.exists(name, &town.file(name)) {
@@ -280,6 +285,7 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
         let sets = "auth.tokens, auth.tokens_file or auth.jwt (`jumun config` explains them)";
         return Err(format!("beyond loopback every caller must say who they are: set {sets}"));
     }
+    let spans = otlp::spans(config, offer.name, &clock)?;
     let shown = told.data.display().to_string();
     std::fs::create_dir_all(&told.data).map_err(|why| format!("the data folder {shown} can not be made: {why}"))?;
     let probe = told.data.join(".writable");
@@ -288,7 +294,7 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
         .map_err(|why| format!("the data folder {shown} can not be written: {why}"))?;
 
     let rate = config.rate()?;
-    let town = built(offer, config, Some(&told.data.clone()), told, access, metrics::kept()?)?;
+    let town = built(offer, config, Some(&told.data.clone()), told, access, metrics::kept()?, spans.clone())?;
     let told = &town.told;
     for name in &told.without {
         if !town.lodgings.contains_key(name.as_str()) {
@@ -322,7 +328,11 @@ pub(crate) async fn up(offer: &Offer, config: &Config, told: Told) -> Result<(),
     town.set_ready(false).await;
     gateway.stop().await;
     operators.stop().await;
-    town.close_all().await
+    let closed = town.close_all().await;
+    if let Some(spans) = spans {
+        let _ = tokio::task::spawn_blocking(move || spans.flush()).await;
+    }
+    closed
 }
 
 /// Pages for people, over the same doors as everybody's.
