@@ -54,9 +54,9 @@ mod sending {
     use tokio::runtime::Handle;
 
     /// How many spans may wait to be sent; what comes on top of them is let go.
-    pub(super) const WAITING: usize = 8_192;
+    pub(super) const WAITING: usize = 16_384;
     /// How many are sent at once.
-    pub(super) const BATCH: usize = 512;
+    pub(super) const BATCH: usize = 2_048;
     /// How long a span waits for others to be sent with it.
     const GATHERED: Duration = Duration::from_secs(1);
     /// How long the collector may take to answer.

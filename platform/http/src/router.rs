@@ -234,7 +234,10 @@ impl Doors {
         if wanted.stream || sse::is_wanted(&head.headers) {
             let after = since.or(wanted.after).unwrap_or_else(|| *self.core.store.newest_write().borrow());
             let Wanted { matching, .. } = wanted;
-            return Ok(sse::stream(self, sse::Reader { door: Arc::clone(&entry.door), by, matching, pen, after }));
+            return Ok(sse::stream(
+                self,
+                sse::Reader { door: Arc::clone(&entry.door), by, head: head.headers.clone(), matching, pen, after },
+            ));
         }
         let part = entry.door.list(&self.core, &wanted.query(), &by).await?;
         Ok(hal(StatusCode::OK, pen.page(entry.name(), &wanted, &part)))

@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 /// How long a stream may be silent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a reader is believed to be still who they were: a token expires.
+const BELIEVED: Duration = Duration::from_secs(5);
 /// How long a store that does not answer is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,7 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Refused>
 pub(crate) struct Reader {
     pub(crate) door: Arc<dyn Collection>,
     pub(crate) by: Caller,
+    pub(crate) head: HeaderMap,
     pub(crate) matching: Vec<(&'static str, String)>,
     pub(crate) pen: Pen,
     pub(crate) after: u64,
@@ -59,6 +62,8 @@ struct Feed {
     stopping: watch::Receiver<bool>,
     ready: watch::Receiver<bool>,
     begun: bool,
+    /// When it was last seen that the reader still may.
+    seen: Duration,
 }
 
 /// The answer to a request for a stream.
@@ -67,6 +72,7 @@ pub(crate) fn stream(doors: &Arc<Doors>, reader: Reader) -> Response {
         newest: doors.core.store.newest_write(),
         stopping: doors.core.tasks.stopping(),
         ready: doors.house.ready.clone(),
+        seen: doors.core.clock.elapsed(),
         doors: Arc::clone(doors),
         reader,
         begun: false,
@@ -83,7 +89,7 @@ impl Feed {
             self.begun = true;
             return Some(format!("retry: 1000\nid: {}\n\n", self.reader.after).into_bytes());
         }
-        while *self.ready.borrow() && !*self.stopping.borrow() {
+        while *self.ready.borrow() && !*self.stopping.borrow() && self.still_may().await {
             // seen before it is read: what is written in between wakes us again
             self.newest.borrow_and_update();
             let Reader { door, by, after, .. } = &self.reader;
@@ -106,6 +112,16 @@ impl Feed {
             }
         }
         None
+    }
+    /// Whether the reader is still who they were. Where nobody can say now, they are.
+    async fn still_may(&mut self) -> bool {
+        let now = self.doors.core.clock.elapsed();
+        if now < self.seen + BELIEVED {
+            return true;
+        }
+        self.seen = now;
+        let known = self.doors.house.access.caller(&self.reader.head, &[]).await;
+        known.err().is_none_or(|no| no.status != StatusCode::UNAUTHORIZED)
     }
     fn write(&self, rows: &[Shape]) -> Vec<u8> {
         let Reader { matching, pen, .. } = &self.reader;

@@ -255,7 +255,10 @@ impl Home {
         let known = callers.iter().fold(Known::default(), |known, (name, roles)| {
             known.token(&format!("token-of-{name:0<8}"), name, roles.iter().map(|role| (*role).to_owned()).collect()).unwrap()
         });
-        Home::of(|store| store, Access::known(known), BodyLimit::default()).await
+        Home::with(Access::known(known)).await
+    }
+    pub(crate) async fn with(access: Access) -> Self {
+        Home::of(|store| store, access, BodyLimit::default()).await
     }
     async fn of(peculiar: impl FnOnce(MemoryStore) -> MemoryStore, access: Access, body: BodyLimit) -> Self {
         let power = Arc::new(Power::default());

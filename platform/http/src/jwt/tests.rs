@@ -1,16 +1,21 @@
 //! Tokens of an issuer, good and bad, as a door meets them.
 use super::*;
-use crate::access::{Access, Known};
+use crate::{
+    access::{Access, Known},
+    toy::Home,
+};
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rsa, signature as sign,
 };
 use axum::{
     Router,
+    body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, Request},
     routing::get,
 };
+use futures_util::StreamExt;
 use jsonwebtoken::{EncodingKey, Header};
 use jumun_runtime::TokioClock;
 use serde_json::json;
@@ -18,6 +23,7 @@ use std::sync::{
     LazyLock,
     atomic::{AtomicUsize, Ordering},
 };
+use tower::ServiceExt;
 
 const ISSUER: &str = "https://issuer.example/";
 /// In seconds since 1970.
@@ -140,6 +146,21 @@ async fn a_token_expires_while_it_is_in_use() {
     assert!(call(&access, &token).await.is_ok());
     tokio::time::advance(Duration::from_secs(631)).await;
     assert_eq!(call(&access, &token).await, Err((401, "expired-token")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_the_token_expires_by_which_it_was_opened() {
+    let access = of(filed(&[&EC]), "roles");
+    let home = Home::with(access).await;
+    let bearer = format!("Bearer {}", EC.sign(&but("roles", json!(["caretaker"]))));
+    let request = Request::get("/lamps").header("authorization", bearer).header("accept", "text/event-stream");
+    let answer = home.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let (began, mut stream) = (clock(), answer.into_body().into_data_stream());
+    let ends = async { while stream.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(3600), ends).await.expect("it ends");
+    let lived = began.elapsed();
+    assert!((630..=650).contains(&lived.as_secs()), "{lived:?}: 600 s until it expires, and 30 s since clocks differ");
 }
 
 #[tokio::test(start_paused = true)]
