@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Who acts: every door of every context, found in its own document, for those who are nobody, somebody else, and the owner."""
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -125,6 +126,21 @@ def operators_are_operators(mall):
     print("ok  the operators' port", flush=True)
 
 
+def a_bench_says_who_it_is(mall, folder):
+    def bench(*more):
+        command = [os.environ["JUMUN_BIN"], "bench", "malltail", "--orders", "20", "--connections", "4", "--json", "--port-offset", str(mall.offset)]
+        env = {key: value for key, value in os.environ.items() if not key.startswith("JUMUN_")}
+        return subprocess.run([*command, *more], env=env, capture_output=True, text=True, timeout=180)
+
+    file = Path(folder, "kims")
+    file.write_text(TOKENS["kim"] + "\n")
+    known = bench("--token-file", str(file))
+    assert known.returncode == 0 and json.loads(known.stdout)["statuses"] == {"201": 20}, known
+    nobody = bench()
+    assert nobody.returncode == 1 and "401" in nobody.stderr and "--token-file" in nobody.stderr, nobody
+    print("ok  a bench that says who it is", flush=True)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="jumun-access-") as folder:
         callers = Path(folder, "callers.toml")
@@ -136,6 +152,7 @@ def main():
             a_customer_sees_and_cancels_their_own_orders_alone(mall)
             a_stream_holds_its_readers_own_rows_alone(mall)
             operators_are_operators(mall)
+            a_bench_says_who_it_is(mall, folder)
             said = mall.log.read_text(errors="replace")
             told = [token for token in TOKENS.values() if token in said]
             assert not told, f"logged: {told}"

@@ -1,9 +1,9 @@
 //! `jumun bench`: so many clients, each with one connection, one wish after the other; then the time until the last row is shown.
-use crate::{config::Config, printed::looked_at};
+use crate::{config::Config, printed::looked_at, reach::By};
 use clap::Args;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header, header::HeaderValue};
 use hyper_util::rt::TokioIo;
 use jumun_runtime::{Clock, Load, Offer, System, SystemClock};
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ pub(crate) struct Told {
     /// Added to every port.
     #[arg(long, default_value_t = 0)]
     port_offset: u16,
+    #[command(flatten)]
+    by: By,
     /// Prints the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -39,9 +41,10 @@ pub(crate) struct Told {
 struct Client {
     send: http1::SendRequest<Full<Bytes>>,
     host: String,
+    by: Option<HeaderValue>,
 }
 impl Client {
-    async fn connect(port: u16) -> Result<Self, String> {
+    async fn connect(port: u16, by: Option<&HeaderValue>) -> Result<Self, String> {
         let host = format!("localhost:{port}");
         let stream = TcpStream::connect(("127.0.0.1", port))
             .await
@@ -49,23 +52,27 @@ impl Client {
         let _ = stream.set_nodelay(true);
         let (send, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|why| why.to_string())?;
         tokio::spawn(connection);
-        Ok(Client { send, host })
+        Ok(Client { send, host, by: by.cloned() })
     }
     async fn call(&mut self, method: &str, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|why| why.to_string())?;
+        request.headers_mut().extend(self.by.clone().map(|by| (header::AUTHORIZATION, by)));
         self.send.ready().await.map_err(|why| why.to_string())?;
         let answer = self.send.send_request(request).await.map_err(|why| why.to_string())?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await.map_err(|why| why.to_string())?.to_bytes()))
     }
     async fn total(&mut self, path: &str) -> Result<u64, String> {
-        let (_, body) = self.call("GET", path, Bytes::new()).await?;
+        let (status, body) = self.call("GET", path, Bytes::new()).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(format!("{path} answers 401: callers are known there; say who orders with --token-file"));
+        }
         let page: Value = serde_json::from_slice(&body).map_err(|why| why.to_string())?;
         page["page"]["totalElements"].as_u64().ok_or_else(|| format!("{path} has no page.totalElements"))
     }
@@ -83,10 +90,13 @@ pub(crate) async fn bench(offer: &Offer, config: &Config, told: &Told) -> Result
     let Load { first, wish: (path, body), ends: (ends, filters) } = offer.load;
     let clock = Arc::new(SystemClock::start());
     let (door, shown, shown_path) = (at(path)?, at(ends)?, format!("{ends}?size=1&{filters}"));
-    let before = Client::connect(shown).await?.total(&shown_path).await?;
+    let by = told.by.token()?.map(|token| HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "this is no token"));
+    let by = by.transpose()?;
+    let before = Client::connect(shown, by.as_ref()).await?.total(&shown_path).await?;
     let mut body = body.to_owned();
     if let Some((path, first)) = first {
-        let (status, opened) = Client::connect(at(path)?).await?.call("POST", path, Bytes::from_static(first.as_bytes())).await?;
+        let (status, opened) =
+            Client::connect(at(path)?, by.as_ref()).await?.call("POST", path, Bytes::from_static(first.as_bytes())).await?;
         let opened: Value = serde_json::from_slice(&opened).unwrap_or_default();
         let id = opened["id"].as_u64().ok_or_else(|| format!("POST {path} was answered {status}: {opened}"))?;
         body = body.replace("{id}", &id.to_string());
@@ -98,7 +108,7 @@ pub(crate) async fn bench(offer: &Offer, config: &Config, told: &Told) -> Result
     let mut clients = Vec::new();
     for _ in 0..told.connections {
         let (left, done, clock, body) = (Arc::clone(&left), Arc::clone(&done), Arc::clone(&clock), body.clone());
-        let mut client = Client::connect(door).await?;
+        let mut client = Client::connect(door, by.as_ref()).await?;
         clients.push(tokio::spawn(async move {
             let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).map_err(|why| why.to_string())?;
             let mut statuses = BTreeMap::<u16, u64>::new();
@@ -138,7 +148,7 @@ pub(crate) async fn bench(offer: &Offer, config: &Config, told: &Told) -> Result
     progress.abort();
 
     let taken: u64 = statuses.iter().filter(|(status, _)| matches!(**status, 201 | 202)).map(|(_, count)| count).sum();
-    let mut viewer = Client::connect(shown).await?; // anew: a connection that says nothing for ten seconds is closed
+    let mut viewer = Client::connect(shown, by.as_ref()).await?; // anew: a connection that says nothing for ten seconds is closed
     let mut settled = None;
     while clock.elapsed().saturating_sub(began) < took + Duration::from_secs(120) {
         if viewer.total(&shown_path).await? >= before + taken {

@@ -23,13 +23,19 @@ pub(crate) struct Where {
     /// The data folder of a system that does not run [default: ./data/<system>].
     #[arg(long, global = true)]
     data: Option<PathBuf>,
-    /// A file with the token of a caller with the role operator, if callers are known [default: what JUMUN_TOKEN says].
+    #[command(flatten)]
+    by: By,
+}
+/// As whom a command comes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct By {
+    /// A file with the token of a caller who may do this, if callers are known [default: what JUMUN_TOKEN says].
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
-impl Where {
+impl By {
     /// Never given as a word of the command: everybody on a machine sees those.
-    fn token(&self) -> Result<Option<String>, String> {
+    pub(crate) fn token(&self) -> Result<Option<String>, String> {
         let Some(file) = &self.token_file else { return Ok(std::env::var("JUMUN_TOKEN").ok()) };
         let text = std::fs::read_to_string(file).map_err(|why| format!("{} can not be read: {why}", file.display()))?;
         Ok(Some(text.trim().to_owned()))
@@ -61,7 +67,7 @@ impl Reached {
             Some(url) => return Err(format!("--operators {url} is no URL such as http://localhost:8089")),
         };
         if TcpStream::connect(&address).await.is_ok() {
-            let reached = Reached::Running(address.clone(), told.token()?);
+            let reached = Reached::Running(address.clone(), told.by.token()?);
             return match reached.call(Method::GET, "/").await?["system"].as_str() {
                 Some(system) if system == offer.name => Ok(reached),
                 Some(other) => Err(format!("at {address} runs {other}, not {}: say where with --operators", offer.name)),

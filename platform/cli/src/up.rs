@@ -3,8 +3,8 @@ use crate::{
     callers,
     config::Config,
     metrics::{self, Metrics},
-    stores::Stores,
     otlp,
+    stores::Stores,
 };
 use axum::Router;
 use jumun_console::Console;
