@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, Uri},
 };
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -63,6 +63,12 @@ pub struct Keys {
 enum From {
     File(PathBuf),
     Url(Box<(Uri, Client<HttpsConnector<HttpConnector>, Empty<Bytes>>)>),
+}
+impl From {
+    fn url(uri: Uri, trusting: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+        let connector = trusting.https_or_http().enable_http1().build();
+        From::Url(Box::new((uri, Client::builder(TokioExecutor::new()).build(connector))))
+    }
 }
 #[derive(Clone, Default)]
 struct Held {
@@ -142,13 +148,11 @@ impl Keys {
         let from = match uri {
             None => From::File(PathBuf::from(place)),
             Some(uri) => {
-                let connector = HttpsConnectorBuilder::new().with_native_roots();
-                let connector = connector.map_err(|why| format!("there are no certificates to trust: {why}"))?;
-                let connector = connector.https_or_http().enable_http1().build();
-                From::Url(Box::new((uri, Client::builder(TokioExecutor::new()).build(connector))))
+                let trusting = HttpsConnectorBuilder::new().with_native_roots();
+                From::url(uri, trusting.map_err(|why| format!("there are no certificates to trust: {why}"))?)
             }
         };
-        let keys = Keys { from, held: RwLock::default(), fetching: Mutex::new(()) };
+        let keys = Keys::from(from);
         if let From::File(path) = &keys.from {
             // at once, so that what is wrong is said at the start
             let text = std::fs::read(path).map_err(|why| format!("the keys in {place} can not be read: {why}"))?;
@@ -157,6 +161,9 @@ impl Keys {
         Ok(keys)
     }
 
+    fn from(from: From) -> Self {
+        Keys { from, held: RwLock::default(), fetching: Mutex::new(()) }
+    }
     fn held(&self) -> Held {
         self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

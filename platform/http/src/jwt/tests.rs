@@ -16,12 +16,22 @@ use axum::{
     routing::get,
 };
 use futures_util::StreamExt;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use jsonwebtoken::{EncodingKey, Header};
 use jumun_runtime::TokioClock;
 use serde_json::json;
 use std::sync::{
     LazyLock,
     atomic::{AtomicUsize, Ordering},
+};
+use tokio::net::TcpListener;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
 };
 use tower::ServiceExt;
 
@@ -214,19 +224,66 @@ impl Served {
     fn asked(&self) -> usize {
         self.0.1.load(Ordering::SeqCst)
     }
-    async fn listen(&self) -> Keys {
+    fn router(&self) -> Router {
         let answer = async |State(served): State<Served>| {
             served.0.1.fetch_add(1, Ordering::SeqCst);
             let keys = served.0.0.lock().unwrap().clone();
             keys.map(|keys| keys.to_string()).ok_or(StatusCode::BAD_GATEWAY)
         };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Router::new().route("/keys", get(answer)).with_state(self.clone())
+    }
+    async fn listen(&self) -> Keys {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = format!("http://{}/keys", listener.local_addr().unwrap());
-        let router = Router::new().route("/keys", get(answer)).with_state(self.clone());
-        tokio::spawn(crate::serve(listener, router, crate::Limits::default(), std::future::pending::<()>()));
+        tokio::spawn(crate::serve(listener, self.router(), crate::Limits::default(), std::future::pending::<()>()));
         Keys::at(&at).unwrap()
     }
+    /// Over TLS, as 127.0.0.1; its port.
+    async fn listen_over_tls(&self) -> u16 {
+        let (chain, key) = (vec![CertificateDer::from_pem_slice(TLS).unwrap()], PrivateKeyDer::from_pem_slice(TLS).unwrap());
+        let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let (tls, listener) = (TlsAcceptor::from(Arc::new(tls)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (port, router) = (listener.local_addr().unwrap().port(), self.router());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // who does not trust it hangs up
+                let Ok(stream) = tls.accept(stream).await else { continue };
+                let service = TowerToHyperService::new(router.clone());
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            }
+        });
+        port
+    }
 }
+/// The key and the certificate of an issuer at 127.0.0.1, and that of the CA that signed it; good for a hundred years, and for tests alone.
+const TLS: &[u8] = include_bytes!("tls/issuer.pem");
+const CA: &[u8] = include_bytes!("tls/ca.pem");
+
+#[tokio::test]
+async fn keys_come_over_tls_from_whom_we_trust_alone() {
+    let served = Served::default();
+    served.now(Some(&[&EC]));
+    let port = served.listen_over_tls().await;
+    let trusting = || {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(CA).unwrap()).unwrap();
+        HttpsConnectorBuilder::new().with_tls_config(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    };
+    let url = |host: &str| format!("https://{host}:{port}/keys");
+    let of_url = |host: &str| Keys::from(From::url(url(host).parse().unwrap(), trusting()));
+    let token = EC.sign(&claims());
+    let unavailable = Err((503, "unavailable"));
+    assert_eq!(
+        call(&of(Keys::at(&url("127.0.0.1")).unwrap(), "roles"), &token).await,
+        unavailable,
+        "no CA of the system's signed it"
+    );
+    assert_eq!(call(&of(of_url("localhost"), "roles"), &token).await, unavailable, "it is not signed for that name");
+    assert_eq!(served.asked(), 0);
+    assert_eq!(&*call(&of(of_url("127.0.0.1"), "roles"), &token).await.unwrap().name, "kim");
+    assert_eq!(served.asked(), 1);
+}
+
 /// As time passes: real sockets and a clock that is moved do not go together otherwise.
 struct Moved(std::sync::Mutex<Duration>);
 impl Clock for Moved {
