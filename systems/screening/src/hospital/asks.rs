@@ -2,10 +2,10 @@
 use super::hospital::{Do, No, Seat};
 use crate::contract::hospital::{Answer, NoSeat, TakeSeat};
 
-pub(super) fn take_seat(ask: &TakeSeat) -> (u64, Do) {
+pub fn take_seat(ask: &TakeSeat) -> (u64, Do) {
     (ask.hospital_id, Do::Take { chk_date: ask.chk_date.clone() })
 }
-pub(super) fn answer(seat: Result<&Seat, No>) -> Answer {
+pub fn answer(seat: Result<&Seat, No>) -> Answer {
     match seat {
         Ok(Seat::Taken) => Answer::Taken,
         Err(No::NoSeat(why)) => Answer::Refused(why),

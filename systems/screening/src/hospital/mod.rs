@@ -1,5 +1,5 @@
 //! hospital, supporting: hospitals, each on one date, and their seats.
-mod asks;
+pub mod asks;
 mod door;
 #[expect(clippy::module_inception, reason = "an aggregate's file is called as the aggregate is")]
 pub mod hospital;
