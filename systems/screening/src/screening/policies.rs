@@ -9,3 +9,26 @@ pub fn force_cancel(fact: &Event) -> Option<Every<Do>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use jumun_model::Event as _;
+    use jumun_testkit::{covers, policy};
+
+    #[test]
+    fn a_hospital_that_closes_cancels_every_screening_there_and_nothing_else_does() {
+        covers(samples::hospital().iter().map(Event::name), Event::NAMES);
+        for fact in &samples::hospital() {
+            match fact.name() {
+                "HospitalDeleted" => policy(force_cancel).on(fact).wants(Every {
+                    key: "hospitalId",
+                    value: "1".to_owned(),
+                    command: Do::ForceCancel,
+                }),
+                _ => policy(force_cancel).on(fact).wants_nothing(),
+            }
+        }
+    }
+}

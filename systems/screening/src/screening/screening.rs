@@ -239,3 +239,211 @@ impl Screening {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{both_languages_know, visit};
+    use jumun_testkit::{Given, NOON, check_table, given, given_facts, laws, outcome};
+    use serde_json::json;
+    use strum::VariantNames;
+
+    const WINDOW: Duration = Duration::from_millis(1_500);
+    const REASONS: [Reason; 5] = [Reason::Full, Reason::Closed, Reason::UnknownHospital, Reason::OtherDate, Reason::NoAnswer];
+
+    fn asked_for() -> Fact {
+        Fact::Requested { id: 7, visit: visit() }
+    }
+    fn completed() -> Fact {
+        Fact::RequestCompleted { id: 7, visit: visit() }
+    }
+    fn rejected(reason: Reason) -> Fact {
+        Fact::Rejected { id: 7, hospital_id: 1, reason }
+    }
+    const CANCELED: Fact = Fact::Canceled { id: 7, hospital_id: 1 };
+    const FORCED: Fact = Fact::ForceCanceled { id: 7, hospital_id: 1 };
+
+    fn after(facts: impl IntoIterator<Item = Fact>) -> Screening {
+        given_facts::<Screening>(facts).into_state()
+    }
+    fn states() -> Vec<(&'static str, Screening)> {
+        vec![
+            ("Absent", Screening::default()),
+            ("Requested", after([asked_for()])),
+            ("RequestCompleted", after([asked_for(), completed()])),
+            ("Canceled", after([asked_for(), completed(), CANCELED])),
+            ("Canceled (without a seat)", after([asked_for(), CANCELED])),
+            ("ForceCanceled", after([asked_for(), completed(), FORCED])),
+            ("Rejected", after([asked_for(), rejected(Reason::Full)])),
+            ("Rejected (no answer)", after([asked_for(), rejected(Reason::NoAnswer)])),
+        ]
+    }
+    fn edit(cust_nm: Option<&str>, hospital_id: Option<u64>, chk_date: Option<&str>) -> Do {
+        Do::Edit(Edit { cust_nm: cust_nm.map(name), hospital_id, chk_date: chk_date.map(ToOwned::to_owned) })
+    }
+    fn commands() -> Vec<(&'static str, Do)> {
+        vec![
+            ("Request", Do::Request(visit())),
+            ("Edit (name)", edit(Some("YOU"), None, None)),
+            ("Edit (nothing)", edit(Some("MOON"), Some(1), Some("20200910"))),
+            ("Edit (hospital)", edit(None, Some(2), None)),
+            ("Cancel", Do::Cancel),
+            ("Complete", Do::Complete),
+            ("Reject", Do::Reject(Reason::Full)),
+            ("GiveUp", Do::GiveUp),
+            ("ForceCancel", Do::ForceCancel),
+        ]
+    }
+
+    #[test]
+    fn the_table_on_the_wall_is_the_rule() {
+        let table = "
+            |                           | Request   | Edit (name)     | Edit (nothing) | Edit (hospital) | Cancel          | Complete         | Reject   | GiveUp   | ForceCancel   |
+            |---------------------------|-----------|-----------------|----------------|-----------------|-----------------|------------------|----------|----------|---------------|
+            | Absent                    | Requested | !unknown        | !unknown       | !unknown        | !unknown        | –                | –        | –        | –             |
+            | Requested                 | !closed   | CustomerRenamed | ∅              | !fixed          | Canceled        | RequestCompleted | Rejected | Rejected | ForceCanceled |
+            | RequestCompleted          | !closed   | CustomerRenamed | ∅              | !fixed          | Canceled        | ∅                | ∅        | ∅        | ForceCanceled |
+            | Canceled                  | !closed   | !closed         | !closed        | !closed         | ∅               | ∅                | ∅        | ∅        | ∅             |
+            | Canceled (without a seat) | !closed   | !closed         | !closed        | !closed         | ∅               | ∅                | ∅        | ∅        | ∅             |
+            | ForceCanceled             | !closed   | !closed         | !closed        | !closed         | !force-canceled | ∅                | ∅        | ∅        | ∅             |
+            | Rejected                  | !closed   | !closed         | !closed        | !closed         | !closed         | ∅                | ∅        | ∅        | ∅             |
+            | Rejected (no answer)      | !closed   | !closed         | !closed        | !closed         | !closed         | ∅                | ∅        | ∅        | ∅             |
+        ";
+        check_table(table, states(), commands())
+            .statuses(Status::VARIANTS, |screening| screening.status.into())
+            .commands(Do::VARIANTS);
+    }
+
+    #[test]
+    fn whatever_happens_in_whatever_order_the_laws_hold() {
+        laws::<Screening>(commands().into_iter().map(|(_, command)| command))
+            .users(|command| matches!(command, Do::Request(_) | Do::Edit(_) | Do::Cancel))
+            .not_repeatable(|command| matches!(command, Do::Request(_)))
+            .hold();
+    }
+
+    #[test]
+    fn a_request_asks_the_hospital_for_its_seat_until_its_window_closes_and_then_gives_up() {
+        let waits = given(after([asked_for()])).with(Settings { seat_window: WINDOW });
+        let owed = waits.owes("hospital.takeSeat").owes_at(NOON + WINDOW, Do::GiveUp).owed();
+        let ask = owed.ask.as_ref().unwrap();
+        assert_eq!(ask.body, json!({ "hospitalId": 1, "chkDate": "20200910" }));
+        assert_eq!(ask.not_sent, Some(Do::GiveUp), "surely without effect, so nothing is to be waited for");
+        // the window does not move with a new name
+        waits.at(NOON + WINDOW / 2).when(edit(Some("YOU"), None, None)).then([renamed("YOU")]).owes_at(NOON + WINDOW, Do::GiveUp);
+    }
+
+    #[test]
+    fn each_answer_of_the_hospital_ends_the_request_in_its_own_way() {
+        let owed = given(after([asked_for()])).with(Settings { seat_window: WINDOW }).owed();
+        for (answer, wish) in [
+            (Answer::Taken, Do::Complete),
+            (Answer::Refused(NoSeat::Full), Do::Reject(Reason::Full)),
+            (Answer::Refused(NoSeat::Closed), Do::Reject(Reason::Closed)),
+            (Answer::Refused(NoSeat::Unknown), Do::Reject(Reason::UnknownHospital)),
+            (Answer::Refused(NoSeat::OtherDate), Do::Reject(Reason::OtherDate)),
+            (Answer::Refused(NoSeat::GivenBack), Do::GiveUp),
+        ] {
+            assert_eq!(outcome(&owed, answer), Some(wish), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_waits_for_its_seat_owes_anything() {
+        for (name, state) in states() {
+            let owes = given(state.clone()).with(Settings { seat_window: WINDOW }).owed();
+            assert_eq!(owes.is_nothing(), state.status != Status::Requested, "{name}");
+        }
+    }
+
+    fn renamed(to: &str) -> Fact {
+        Fact::CustomerRenamed { id: 7, cust_nm: name(to) }
+    }
+    #[test]
+    fn of_a_screening_only_its_name_can_be_another_and_it_stays_to_the_end() {
+        let stands = || given_facts::<Screening>([asked_for(), completed()]);
+        let moved: Given<Screening> = stands().when(edit(Some("YOU"), Some(1), Some("20200910"))).then([renamed("YOU")]);
+        assert_eq!((&*moved.state().visit.cust_nm.0, moved.state().status), ("YOU", Status::RequestCompleted));
+        stands().when(edit(Some(" "), None, None)).refused(No::Empty { field: "custNm" });
+        stands().when(edit(Some("YOU"), Some(2), None)).refused(No::Fixed { field: "hospitalId" });
+        stands().when(edit(Some("YOU"), None, Some("20200911"))).refused(No::Fixed { field: "chkDate" });
+        stands().when(edit(None, None, None)).then_nothing();
+        // who is renamed while the seat is awaited has it under the new name
+        let waits = given_facts::<Screening>([asked_for()]).when(edit(Some("YOU"), None, None)).then([renamed("YOU")]);
+        let visit = Visit { cust_nm: name("YOU"), ..visit() };
+        waits.when(Do::Complete).then([Fact::RequestCompleted { id: 7, visit }]);
+    }
+
+    #[test]
+    fn a_request_that_says_nothing_is_refused_with_its_field() {
+        let wish = |cust_nm: &str, chk_date: &str| {
+            Do::Request(Visit { cust_nm: name(cust_nm), chk_date: chk_date.to_owned(), ..visit() })
+        };
+        given(Screening::default()).when(wish("", "20200910")).refused(No::Empty { field: "custNm" });
+        given(Screening::default()).when(wish("MOON", " ")).refused(No::Empty { field: "chkDate" });
+    }
+
+    #[test]
+    fn whoever_requested_it_is_told_how_it_stands() {
+        let told: Vec<_> =
+            states().into_iter().map(|(name, state)| (name, state.placed().map_err(|no| (no.code(), no.kind())))).collect();
+        assert_eq!(
+            told,
+            [
+                ("Absent", Ok(())),
+                ("Requested", Ok(())),
+                ("RequestCompleted", Ok(())),
+                ("Canceled", Err(("canceled", Kind::Conflict))),
+                ("Canceled (without a seat)", Err(("canceled", Kind::Conflict))),
+                ("ForceCanceled", Err(("force-canceled", Kind::Conflict))),
+                ("Rejected", Err(("full", Kind::Conflict))),
+                ("Rejected (no answer)", Err(("no-answer", Kind::Unavailable))),
+            ]
+        );
+        let why: Vec<_> = REASONS.map(|reason| after([asked_for(), rejected(reason)]).placed().unwrap_err().code()).into();
+        assert_eq!(why, ["full", "hospital-closed", "unknown-hospital", "other-date", "no-answer"]);
+    }
+
+    #[test]
+    fn whoever_cancelled_it_is_told_whether_it_could_be() {
+        let told: Vec<_> =
+            states().into_iter().map(|(name, state)| (name, state.canceled().map_err(|no| (no.code(), no.kind())))).collect();
+        assert_eq!(
+            told,
+            [
+                ("Absent", Err(("closed", Kind::Conflict))),
+                ("Requested", Err(("closed", Kind::Conflict))),
+                ("RequestCompleted", Err(("closed", Kind::Conflict))),
+                ("Canceled", Ok(())),
+                ("Canceled (without a seat)", Ok(())),
+                ("ForceCanceled", Err(("force-canceled", Kind::Conflict))),
+                ("Rejected", Err(("closed", Kind::Conflict))),
+                ("Rejected (no answer)", Err(("closed", Kind::Conflict))),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_refusal_has_a_sentence_in_both_languages() {
+        let wishing = [No::Empty { field: "custNm" }, No::Fixed { field: "chkDate" }, No::NotAWish, No::Closed];
+        let ending = [No::Full, No::HospitalClosed, No::UnknownHospital, No::OtherDate, No::NoAnswer, No::Canceled];
+        both_languages_know(wishing.iter().chain(&ending).chain(&[No::ForceCanceled]));
+    }
+
+    #[test]
+    fn a_screening_reads_as_clients_know_it() {
+        let visited = json!({ "hospitalId": 1, "hospitalNm": "Samsung", "chkDate": "20200910", "custNm": "MOON" });
+        for (state, status, reason) in [
+            (after([asked_for()]), "REQUESTED", None),
+            (after([asked_for(), completed()]), "REQUEST_COMPLETED", None),
+            (after([asked_for(), CANCELED]), "CANCELED", None),
+            (after([asked_for(), FORCED]), "FORCE_CANCELED", None),
+            (after([asked_for(), rejected(Reason::NoAnswer)]), "REJECTED", Some("no-answer")),
+        ] {
+            let mut known = visited.clone();
+            (known["status"], known["reason"]) = (json!(status), json!(reason));
+            known["requestedAt"] = json!("2026-01-01T12:00:00.000Z");
+            assert_eq!(serde_json::to_value(state).unwrap(), known);
+        }
+    }
+}
