@@ -3,6 +3,7 @@
 //! - [`given`] a state, [`when`](Given::when) a command, [`then`](When::then) these facts; [`policy`] and [`outcome`] likewise.
 //! - [`check_table`] holds a rule to the table on the wall, cell by cell, and the table to the types.
 //! - [`links`] holds a door to it: a link is shown exactly when the rule would do something.
+//! - [`Town`] is a whole system behind its doors, whose contexts are started, stopped and killed, and whose lines can be bad.
 //! - [`laws`] are what holds of every rule, whatever happens in whatever order; [`interleavings`] is that order.
 //!
 //! How it fails: it panics where the test calls it, and says what was given, what was expected, and what came instead.
@@ -10,6 +11,7 @@ mod laws;
 mod links;
 mod rules;
 mod table;
+mod town;
 #[cfg(test)]
 mod toys;
 
@@ -17,3 +19,4 @@ pub use laws::{Laws, for_all, interleavings, laws};
 pub use links::{Links, links};
 pub use rules::{Given, NOON, Policy, Pooled, Rule, Wanted, When, given, given_facts, given_pool, outcome, policy};
 pub use table::{Table, check_table, covers};
+pub use town::{Answer, Line, NEW_YEARS_EVE, Town};

@@ -61,7 +61,7 @@ async fn an_order_is_taken_while_pay_is_down_and_stands_when_it_is_back() {
     mall.stop("pay").await;
     let taken = mall.post(json!({ "itemNo": 1 })).await;
     assert_eq!((taken.status, taken.text("orderStatus"), &*taken.retry_after), (202, "PaymentPending", "2"));
-    assert_eq!((&*taken.location, taken.text("message").is_empty()), ("http://mall:8080/orders/1", false));
+    assert_eq!((&*taken.location, taken.text("message").is_empty()), ("http://malltail:8080/orders/1", false));
     mall.start("pay").await;
     mall.settle().await;
     Mall::shows(&mall.view(1).await, &json!({ "orderStatus": "Ordered", "payStatus": "Paid", "shopStatus": "Ready" }));
