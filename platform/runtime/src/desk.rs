@@ -5,7 +5,7 @@ mod owed;
 use crate::{alarms::Alarms, board::named, core::Core, document::json, keeping::Keeping, ports::lock, traces::Deed};
 use held::{Held, HeldEntry, Life, Slot, entry_of, load};
 use jumun_model::{Caller, Case, Event, Occasion, Refusal, Timestamp};
-use jumun_store::{Change, Claim, Committing, EntryWrite, Fact, Marks, StoreError};
+use jumun_store::{Attempt, Change, Claim, Committing, EntryWrite, Fact, Marks, StoreError};
 pub(crate) use owed::Rung;
 use std::{
     collections::BTreeMap,
@@ -42,13 +42,26 @@ pub struct Wish<'a, K: Keeping> {
     pub claim: Option<Claim>,
     /// Only if the document is at this version.
     pub at_version: Option<u64>,
+    /// Only while that try of what is owed has the lease.
+    pub at_try: Option<&'a Attempt>,
 }
 impl<'a, K: Keeping> Wish<'a, K> {
     /// A wish of the platform itself on the case's own aggregate.
     pub const fn of_system(case: &'a Case, command: K::Command) -> Self {
         const SYSTEM: &Caller = &Caller::system();
         let number = case.number;
-        Wish { number, case, by: SYSTEM, cause: None, trace: None, command, mark: None, claim: None, at_version: None }
+        Wish {
+            number,
+            case,
+            by: SYSTEM,
+            cause: None,
+            trace: None,
+            command,
+            mark: None,
+            claim: None,
+            at_version: None,
+            at_try: None,
+        }
     }
 }
 
@@ -73,7 +86,7 @@ pub struct State<K: Keeping> {
 pub enum Failure<R> {
     /// The rule says no.
     Refused(R),
-    /// The document is not at the version that the caller named.
+    /// The document is not at the version that the caller named, or the try that it named has lost the lease.
     Changed,
     /// The idempotency key belongs to this claim.
     Claimed(Claim),
@@ -160,7 +173,8 @@ impl<K: Keeping> Desk<K> {
             drop(guard);
             return self.durably(&slot, write).await.map(|()| state);
         }
-        if wish.at_version.is_some_and(|version| version != held.version) {
+        let lost = |tried| !held.attempt.as_ref().is_some_and(|attempt| attempt.is_with(tried));
+        if wish.at_version.is_some_and(|version| version != held.version) || wish.at_try.is_some_and(lost) {
             let write = held.newest_write();
             drop(guard);
             return self.durably(&slot, write).await.and(Err(Failure::Changed));

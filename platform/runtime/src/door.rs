@@ -458,6 +458,7 @@ impl<K: Keeping> Served<K> {
             mark: None,
             claim,
             at_version: call.at_version,
+            at_try: None,
         };
         let (number, opened) = match self.desk.handle(core, wish).await {
             Ok(state) => (number, chosen.is_none() || state.news),

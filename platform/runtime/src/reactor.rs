@@ -160,6 +160,7 @@ pub(crate) async fn send<K: Keeping>(
         mark: Some((&mark, fact.version)),
         claim: None,
         at_version: None,
+        at_try: None,
     };
     match desk.handle(core, wish).await {
         Ok(_) => Ok(()),

@@ -1,4 +1,5 @@
 //! What is written, as values: one [`Change`] is one commit.
+use crate::Attempt;
 use jumun_model::{Case, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,23 +31,6 @@ pub struct Document {
     pub moment: Option<Timestamp>,
     /// What it has taken in.
     pub marks: Marks,
-}
-
-/// How far the trying of an owed ask has come. Kept beside the document, not in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// The ask's name and the version at which it began (`charge@1`): with the case, the key by which it is asked.
-    pub step: String,
-    /// Who is asked.
-    pub of: String,
-    /// When it is to be tried (again), or when the running try's lease ends.
-    pub due: Timestamp,
-    /// How many tries were begun.
-    pub tries: u32,
-    /// Whether an earlier try may have been sent.
-    pub sent: bool,
-    /// Whether somebody is at it until `due`.
-    pub leased: bool,
 }
 
 /// One case's entry of a pool.

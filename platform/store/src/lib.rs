@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
+mod attempt;
 mod change;
 mod memory;
 mod port;
 pub mod suite;
 
-pub use change::{Aside, Attempt, Change, Claim, Document, Entry, EntryWrite, Fact, Marks, Position, Write};
+pub use attempt::Attempt;
+pub use change::{Aside, Change, Claim, Document, Entry, EntryWrite, Fact, Marks, Position, Write};
 pub use memory::{MemoryDisk, MemoryStore};
 pub use port::{Committing, Layout, Page, Query, Store, StoreError, StoreResult, Table, Waiting, done};

@@ -386,7 +386,7 @@ impl Store for MemoryStore {
                 on.durable.documents.values_mut().flat_map(|rows| rows.values_mut()).map(|row| &mut row.document)
             {
                 if let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.leased) {
-                    (attempt.due, attempt.leased, attempt.sent) = (now, false, true);
+                    attempt.release(now);
                     *revision += 1;
                 }
             }

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use jumun_model::{Case, Timestamp};
-use jumun_store::{Attempt, Committing, Document, Marks, StoreError, Write};
+use jumun_store::{Attempt, Change, Committing, Document, Marks, StoreError, Write};
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 use tokio::sync::Notify;
 
@@ -74,6 +74,13 @@ impl<K: Keeping> Held<K> {
             moment: self.moment,
             marks: self.marks.clone(),
         }
+    }
+    /// Writes it as it is, for what no fact tells.
+    pub(super) fn rewrite(&mut self, core: &Core, number: u64) -> (Life, Committing) {
+        let write = self.write(number);
+        self.revision += 1;
+        self.last = core.store.commit(Change { writes: vec![write], ..Change::default() });
+        self.newest_write()
     }
     /// What to wait for before anything that is read from it is told.
     pub(super) fn newest_write(&self) -> (Life, Committing) {

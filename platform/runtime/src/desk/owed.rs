@@ -7,11 +7,10 @@ use crate::{
     asks::{Asked, Unanswered},
     core::Core,
     keeping::Keeping,
-    ports::Chance,
 };
 use futures_util::future::BoxFuture;
 use jumun_model::{Asking, Case, Timestamp};
-use jumun_store::{Attempt, Change};
+use jumun_store::Attempt;
 use std::sync::Arc;
 
 /// What became of a moment.
@@ -25,8 +24,7 @@ pub(crate) enum Rung {
 }
 
 impl<K: Keeping> Desk<K> {
-    /// Reads from the state what it owes now. A new ask's first try is ours, in the same commit; a fact that leaves the same ask owed
-    /// leaves the running try alone.
+    /// Reads from the state what it owes now. A new ask's first try is ours, in the same commit.
     pub(super) fn owe(
         &self,
         core: &Core,
@@ -36,23 +34,9 @@ impl<K: Keeping> Desk<K> {
     ) -> Option<(Asking<K::Command>, Attempt)> {
         let owes = K::owes(&held.root, &Case::new(K::ROOT, number), &self.settings);
         held.moment = owes.moment.map(|moment| moment.at);
-        let Some(ask) = owes.ask else {
-            held.attempt = None;
-            return None;
-        };
-        if held.attempt.as_ref().is_some_and(|attempt| names(&attempt.step, ask.name)) {
-            return None;
-        }
-        let attempt = Attempt {
-            step: format!("{}@{}", ask.name, held.version),
-            of: ask.of.to_owned(),
-            due: at + core.settings.lease,
-            tries: 1,
-            sent: false,
-            leased: true,
-        };
-        held.attempt = Some(attempt.clone());
-        Some((ask, attempt))
+        let ask = owes.ask.as_ref().map(|ask| (ask.of, ask.name));
+        let begun = Attempt::owe(&mut held.attempt, ask, held.version, at + core.settings.lease);
+        owes.ask.zip(begun)
     }
 
     /// Asks what is owed, and handles what the answer leads to.
@@ -75,68 +59,49 @@ impl<K: Keeping> Desk<K> {
         attempt: Attempt,
         trace: Option<Arc<str>>,
     ) {
-        let Attempt { step, sent, .. } = attempt;
-        let key = format!("{case}/{step}");
+        let key = attempt.key(&case);
         let outcome = core
             .ask(Asked { of: ask.of, name: ask.name, case: case.clone(), key: key.clone(), body: ask.body, trace: trace.clone() })
             .await;
-        let (command, sent) = match outcome {
-            Ok(answer) => match (ask.then)(answer) {
-                Ok(command) => (command, true),
-                Err(why) => {
-                    core.defect("answer", &format!("{case}: {} of {} answers what can not be read: {why}", ask.name, ask.of));
-                    (None, true)
-                }
-            },
-            Err(Unanswered::NotSent(_)) => (ask.not_sent.filter(|_| !sent), sent),
-            Err(Unanswered::Unknown(_)) => (None, true),
+        let sent = !matches!(outcome, Err(Unanswered::NotSent(_)));
+        let command = match outcome {
+            Ok(answer) => (ask.then)(answer).unwrap_or_else(|why| {
+                core.defect("answer", &format!("{case}: {} of {} answers what can not be read: {why}", ask.name, ask.of));
+                None
+            }),
+            Err(Unanswered::NotSent(_)) => ask.not_sent.filter(|_| !attempt.sent),
+            Err(Unanswered::Unknown(_)) => None,
         };
         if let Some(command) = command {
             let mut wish = Wish::of_system(&case, command);
             (wish.cause, wish.trace) = (Some(&*key), trace.as_deref());
+            wish.at_try = (!sent).then_some(&attempt); // whoever came later may have sent it
             match self.handle(core, wish).await {
                 Ok(state) if !state.owing => return,
                 Ok(_) => {} // if it is the same that is still owed, then after a pause
-                Err(Failure::Refused(no)) => core.defect("outcome", &format!("{case}: an outcome of {step} was refused: {no}")),
+                Err(Failure::Refused(no)) => {
+                    core.defect("outcome", &format!("{case}: an outcome of {} was refused: {no}", attempt.step));
+                }
                 Err(_) => {} // tried again when it is due
             }
         }
-        self.try_again(core, &case, &step, sent).await;
+        self.try_again(core, case.number, &attempt, sent).await;
     }
 
-    /// The try has ended without an outcome: the next one is due after a pause that doubles, unless the state has moved on.
-    async fn try_again(&self, core: &Arc<Core>, case: &Case, step: &str, sent: bool) {
-        let change = |attempt: &mut Attempt, now: Timestamp, chance: &Chance| {
-            attempt.sent |= sent;
-            attempt.leased = false;
-            attempt.due = now + core.settings.backoff.delay(attempt.tries, chance.draw());
-        };
-        let _ = self.move_attempt(core, case.number, step, |attempt, now| change(attempt, now, &core.chance)).await;
-    }
-
-    /// Moves the attempt of a step, if the document is still at that step; whether it was.
-    async fn move_attempt(
-        &self,
-        core: &Arc<Core>,
-        number: u64,
-        step: &str,
-        change: impl FnOnce(&mut Attempt, Timestamp),
-    ) -> Result<bool, Failure<K::Refusal>> {
+    /// The try has ended without an outcome: the next one is due after a pause that doubles, unless another has the lease by now, or the
+    /// state has moved on.
+    async fn try_again(&self, core: &Arc<Core>, number: u64, tried: &Attempt, sent: bool) {
         let slot = self.slot(number);
         let mut guard = slot.held.lock().await;
-        let held = load::<K>(&mut guard, core, number).await?;
-        let Some(attempt) = held.attempt.as_mut().filter(|attempt| attempt.step == step) else { return Ok(false) };
-        change(attempt, core.clock.now());
+        let Ok(held) = load::<K>(&mut guard, core, number).await else { return };
+        let Some(attempt) = held.attempt.as_mut().filter(|attempt| attempt.is_with(tried)) else { return };
+        attempt.fail(sent, core.clock.now() + core.settings.backoff.delay(attempt.tries, core.chance.draw()));
         let (due, moment) = held.wake_at();
-        let write = held.write(number);
-        held.revision += 1;
-        let committing = core.store.commit(Change { writes: vec![write], ..Change::default() });
-        held.last = committing;
-        let write = held.newest_write();
+        let write = held.rewrite(core, number);
         drop(guard);
-        self.durably(&slot, write).await?;
-        self.alarms.set(due, moment);
-        Ok(true)
+        if self.durably(&slot, write).await.is_ok() {
+            self.alarms.set(due, moment);
+        }
     }
 
     /// Claims what is due at `now` and carries it out; whether there was anything to claim.
@@ -146,18 +111,13 @@ impl<K: Keeping> Desk<K> {
         let mut guard = slot.held.lock().await;
         let held = load::<K>(&mut guard, core, number).await?;
         let case = Case::new(K::ROOT, number);
-        let Some(attempt) = held.attempt.as_mut().filter(|attempt| attempt.due <= now) else { return Ok(false) };
         let Some(ask) = K::owes(&held.root, &case, &self.settings).ask else { return Ok(false) };
-        attempt.sent |= attempt.leased; // whoever had it did not come back to say
-        attempt.leased = true;
-        attempt.tries = attempt.tries.saturating_add(1);
-        attempt.due = now + core.settings.lease;
+        let Some(attempt) = held.attempt.as_mut() else { return Ok(false) };
+        if !attempt.claim(now, now + core.settings.lease) {
+            return Ok(false);
+        }
         let attempt = attempt.clone();
-        let write = held.write(number);
-        held.revision += 1;
-        let committing = core.store.commit(Change { writes: vec![write], ..Change::default() });
-        held.last = committing;
-        let write = held.newest_write();
+        let write = held.rewrite(core, number);
         drop(guard);
         self.durably(&slot, write).await?;
         let trace = core.trace_of(K::NAME, &case, begun_at(&attempt.step)).await;
@@ -190,9 +150,4 @@ impl<K: Keeping> Desk<K> {
 /// The version at which a step (`charge@1`) began.
 fn begun_at(step: &str) -> u64 {
     step.split_once('@').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
-}
-
-/// Whether a step (`charge@1`) is of the ask of that name.
-fn names(step: &str, ask: &str) -> bool {
-    step.split_once('@').is_some_and(|(name, _)| name == ask)
 }
