@@ -248,7 +248,7 @@ impl Model for Trying {
         let mut desk = before.clone();
         match action {
             Action::Read(hand) => {
-                let due = |attempt: &&Attempt| attempt.due <= NOW || self.0 == Twist::ClaimAtAnyTime;
+                let due = |attempt: &&Attempt| Attempt::clone(attempt).claim(NOW, NOW) || self.0 == Twist::ClaimAtAnyTime;
                 let attempt = desk.attempt.as_ref().filter(due).filter(|attempt| attempt.tries < TRIES)?;
                 desk.hands[hand] = Hand::Read(Some(attempt.clone()));
             }
@@ -315,7 +315,7 @@ fn explored(twist: Twist, until: HasDiscoveries) -> (BTreeSet<&'static str>, usi
 
 #[test]
 fn whoever_is_late_silent_or_gone_an_ask_is_tried_by_one_at_a_time_until_it_is_answered() {
-    let (found, states) = explored(Twist::Nothing, HasDiscoveries::All);
+    let (found, states) = explored(Twist::Nothing, HasDiscoveries::AnyFailures);
     println!("{states} states");
     assert!(found.is_empty() && states > 5_000, "{states} states: {found:?}");
 }
