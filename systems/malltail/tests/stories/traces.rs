@@ -126,3 +126,13 @@ async fn a_moment_that_comes_belongs_to_the_trace_of_what_waited_for_it() {
     let (place, late) = (kept.find("order Place"), kept.find("order GiveUp"));
     assert_eq!((late.place.trace, late.parent), (place.place.trace, Some(place.place.span)), "{late:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_spans_at_the_same_times() {
+    let told = async || {
+        let kept = Arc::new(Kept::default());
+        Mall::traced(Settings::default(), kept.clone()).await.order().await;
+        kept.spans().iter().map(|span| format!("{span:?}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, told().await);
+}
