@@ -127,6 +127,10 @@ impl Context {
     pub fn answers(&self) -> Vec<&'static str> {
         self.parts.answers.iter().map(|answers| answers.name()).collect()
     }
+    /// Whether it keeps nothing but views, so that all it has can be built anew.
+    pub fn only_shows(&self) -> bool {
+        self.kept.is_empty()
+    }
     /// The tables of its store.
     pub fn layout(&self) -> Vec<Table> {
         let kept = self.kept.iter().map(|kept| kept.table());

@@ -130,8 +130,18 @@ pub fn run<S: Story>(seed: u64, plan: Plan, mut story: S) -> Outcome {
     })
 }
 
-fn views(world: &World, context: &'static str) -> BTreeMap<&'static str, BTreeMap<u64, serde_json::Value>> {
-    world.tables(context).into_iter().map(|table| (table, world.bodies(context, table))).collect()
+/// What clients can see of a context's views; by number where a row has that of its case, else in no order: a sum that is built anew
+/// may get another number.
+fn views(world: &World, context: &'static str) -> BTreeMap<&'static str, Vec<(u64, String)>> {
+    let of_cases = world.of_cases(context);
+    let rows = |table| {
+        let listed = world.documents(context, table).into_iter().filter(|row| row.listed);
+        let number = |number| if of_cases.contains(&table) { number } else { 0 };
+        let mut rows: Vec<_> = listed.map(|row| (number(row.number), row.body.to_string())).collect();
+        rows.sort_unstable();
+        (table, rows)
+    };
+    world.tables(context).into_iter().map(rows).collect()
 }
 
 /// What came of many runs.

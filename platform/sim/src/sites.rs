@@ -41,6 +41,7 @@ pub const SUITE: &[(&str, &str)] = &[
     ("store.overdue", "what_is_owed_is_done_whoever_dies_over_how_much_is_overdue"),
     ("store.set_aside", "what_is_owed_is_done_whoever_dies_over_what_is_set_aside"),
     ("store.story", "a_story_is_told_whole_whoever_dies_over_it"),
+    ("provider.answer", "a_letter_is_answered_whoever_dies_over_it"),
 ];
 
 /// A site that a system's own flow does not reach, why, and which test of the [`SUITE`] sees contexts die there instead.

@@ -167,8 +167,7 @@ impl World {
     /// # Panics
     /// If it keeps anything else: that can not be rebuilt.
     pub async fn rebuild(&self, name: &'static str) {
-        let views: Vec<_> = self.0.contexts[name].arrows().iter().map(|arrow| arrow.to).collect();
-        assert!(self.0.contexts[name].layout().iter().all(|table| views.contains(&table.name)), "{name} keeps more than views");
+        assert!(self.0.contexts[name].only_shows(), "{name} keeps more than views");
         self.kill(name);
         lock(&self.0.disks).insert(name, MemoryDisk::new());
         self.start(name).await;
@@ -279,6 +278,10 @@ impl World {
     /// The tables of a context's store.
     pub fn tables(&self, context: &str) -> Vec<&'static str> {
         self.0.contexts[context].layout().into_iter().map(|table| table.name).collect()
+    }
+    /// The tables of a context whose rows have the numbers of cases.
+    pub(crate) fn of_cases(&self, context: &str) -> Vec<&'static str> {
+        self.0.contexts[context].doors().iter().filter(|door| door.root().is_some()).map(|door| door.of()).collect()
     }
     /// The durable documents of a table, those that are not listed too.
     pub fn documents(&self, context: &'static str, table: &'static str) -> Vec<Document> {

@@ -1,9 +1,9 @@
-//! The suite of crashes: a clinic whose seats bookings share, readers and operators who look. In each test a context dies before and
+//! The suite of crashes: a clinic whose seats bookings share, a post for those who get none, readers and operators who look. In each test a context dies before and
 //! after every single call at one site; whatever was acknowledged is there, and all that is owed is done.
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 use jumun_model::*;
 use jumun_runtime::{
-    Context, Rank, Surroundings, System,
+    Answering, Asked, Context, Rank, Surroundings, System, Unanswered,
     door::{Call, Reply, Verb, collection, pool_collection},
     keep, keep_pool,
 };
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 use strum::{IntoStaticStr, VariantNames};
@@ -122,12 +123,22 @@ mod booking {
         Requested,
         Booked,
         Rejected,
+        Told,
         Canceled,
+    }
+    /// To who gets no seat, by post.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Letter {}
+    impl Ask for Letter {
+        const OF: &'static str = "post";
+        const NAME: &'static str = "letter";
+        type Answer = ();
     }
     #[derive(Clone, Debug)]
     pub(crate) enum Do {
         Book(u64),
         Answered(bool),
+        Delivered,
         Cancel,
     }
     #[derive(Clone, Debug, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -136,6 +147,7 @@ mod booking {
         Requested { clinic: u64 },
         Booked {},
         Rejected {},
+        Told {},
         Canceled { clinic: u64 },
     }
     impl Event for Fact {
@@ -158,8 +170,9 @@ mod booking {
                 (Status::Absent, Do::Book(clinic)) => vec![Fact::Requested { clinic }],
                 (Status::Requested, Do::Answered(true)) => vec![Fact::Booked {}],
                 (Status::Requested, Do::Answered(false)) => vec![Fact::Rejected {}],
+                (Status::Rejected, Do::Delivered) => vec![Fact::Told {}],
                 (Status::Booked, Do::Cancel) => vec![Fact::Canceled { clinic: self.clinic }],
-                (_, Do::Book(_) | Do::Answered(_) | Do::Cancel) => vec![],
+                (_, Do::Book(_) | Do::Answered(_) | Do::Delivered | Do::Cancel) => vec![],
             })
         }
         fn evolve(&mut self, _: &Occasion, fact: &Fact) {
@@ -170,12 +183,14 @@ mod booking {
                 }
                 Fact::Booked {} => Status::Booked,
                 Fact::Rejected {} => Status::Rejected,
+                Fact::Told {} => Status::Told,
                 Fact::Canceled { .. } => Status::Canceled,
             };
         }
         fn owes(&self, _: &Case, (): &()) -> Owes<Do> {
             match self.status {
                 Status::Requested => Owes::ask(&clinic::Take(self.clinic), |taken| Some(Do::Answered(taken))),
+                Status::Rejected => Owes::ask(&Letter {}, |()| Some(Do::Delivered)),
                 _ => Owes::nothing(),
             }
         }
@@ -188,6 +203,7 @@ mod booking {
         let door = collection::<Booking>("/bookings").opens("patient", |body: Wished| Ok(Do::Book(body.clinic)), |_| Ok(()));
         let keeps = keep::<Booking>(())
             .asks::<clinic::Take>()
+            .asks::<Letter>()
             .whenever_every("CancelWhenClosed", |fact: &clinic::Fact| match fact {
                 clinic::Fact::Closed { clinic } => Some(Every { key: "clinic", value: clinic.to_string(), command: Do::Cancel }),
                 _ => None,
@@ -268,12 +284,21 @@ fn here<'a, T: Send + 'a>(found: T) -> Waiting<'a, T> {
     Box::pin(std::future::ready(Ok(found)))
 }
 fn is_over(status: &Value) -> bool {
-    status == "Canceled" || status == "Rejected"
+    status == "Canceled" || status == "Told"
+}
+/// Every letter arrives.
+struct Post;
+impl Answering for Post {
+    fn answer(&self, _: Asked) -> BoxFuture<'static, Result<Value, Unanswered>> {
+        Box::pin(std::future::ready(Ok(Value::Null)))
+    }
 }
 
 impl Story for Lobby {
     fn system(&mut self, _: &Surroundings<'_>) -> System {
-        System { name: "lobby", topic: "lobby", contexts: vec![clinic::context(), booking::context()], providers: Vec::new() }
+        let (contexts, providers) =
+            (vec![clinic::context(), booking::context()], vec![("post", Arc::new(Post) as Arc<dyn Answering>)]);
+        System { name: "lobby", topic: "lobby", contexts, providers }
     }
     async fn play(&self, world: &World) {
         let (clinic, mut after) = (open(world, "/clinics", "the clinic", json!({ "seats": SEATS })).await, 0);
@@ -317,7 +342,7 @@ impl Story for Lobby {
                 Some("Canceled") => {
                     &["clinic SeatTaken", "clinic SeatGivenBack", "booking Requested", "booking Booked", "booking Canceled"]
                 }
-                Some("Rejected") => &["booking Requested", "booking Rejected"],
+                Some("Told") => &["booking Requested", "booking Rejected", "booking Told"],
                 _ => &[],
             };
             let story = world.story(&format!("booking/{number}"));
@@ -384,6 +409,10 @@ fn what_is_owed_is_done_whoever_dies_over_what_is_set_aside() {
 #[test]
 fn a_story_is_told_whole_whoever_dies_over_it() {
     whoever_dies("a_story_is_told_whole_whoever_dies_over_it");
+}
+#[test]
+fn a_letter_is_answered_whoever_dies_over_it() {
+    whoever_dies("a_letter_is_answered_whoever_dies_over_it");
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl Story for Visiting {
         join3(self.administrator(world), join_all(customers), self.operator(world)).await;
     }
     fn rebuilt(&self) -> &'static [&'static str] {
-        &["myPage"]
+        &["myPage", "marketing"]
     }
     fn always(&self, world: &World) -> Vec<String> {
         invariants::always(self, world)
