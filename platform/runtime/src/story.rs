@@ -8,7 +8,7 @@ use jumun_model::{Case, Timestamp};
 use jumun_store::{Fact, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one context, or all of them, can tell of a case. Bodies are as the wire shows them, so they may name a person: for a door with a
 /// role, never for a log.
@@ -153,7 +153,8 @@ impl Story {
         }
         whole.find_causes();
         whole.happened.sort_by_key(|happened| happened.at);
-        whole.happened.chunk_by_mut(|a, b| a.at == b.at).for_each(causes_first);
+        let asked = whole.asked();
+        whole.happened.chunk_by_mut(|a, b| a.at == b.at).for_each(|moment| causes_first(moment, &asked));
         whole
     }
 
@@ -164,6 +165,14 @@ impl Story {
         for (happened, cause) in self.happened.iter_mut().zip(causes) {
             happened.because = cause;
         }
+    }
+    /// Who was asked, per key; an errand on the way to an answer has the key of the ask that it serves, and is none of these.
+    fn asked(&self) -> BTreeMap<String, String> {
+        let asks = self.happened.iter().filter_map(|ask| match &ask.what {
+            Kind::Ask { to, key, .. } if ask.because.as_ref() != Some(key) => Some((key.clone(), to.clone())),
+            _ => None,
+        });
+        asks.collect()
     }
     fn cause_of(&self, ask: &Happened) -> Option<String> {
         let Kind::Ask { key, .. } = &ask.what else { return None };
@@ -185,8 +194,13 @@ fn version(id: &str) -> Option<u64> {
 }
 
 /// Whether the first of two things of one moment surely came first.
-fn led_to(first: &Happened, second: &Happened) -> bool {
+fn led_to(first: &Happened, second: &Happened, asked: &BTreeMap<String, String>) -> bool {
     let here = first.context == second.context;
+    // what is done about an ask by who is asked, and then what the answer leads to
+    let answered = || first.because.as_ref().and_then(|key| asked.get(key)) == Some(&first.context);
+    if !here && first.because == second.because && answered() {
+        return true;
+    }
     match (&first.what, &second.what) {
         (Kind::Fact { id, .. } | Kind::Ask { key: id, .. }, _) if second.because.as_ref() == Some(id) => {
             // an errand and the ask that it serves have one key
@@ -198,9 +212,10 @@ fn led_to(first: &Happened, second: &Happened) -> bool {
 }
 
 /// Puts what led to something before it; what nothing is known of stays where it is.
-fn causes_first(moment: &mut [Happened]) {
+fn causes_first(moment: &mut [Happened], asked: &BTreeMap<String, String>) {
     for place in 0..moment.len() {
-        let free = |index: &usize| !(place..moment.len()).any(|other| other != *index && led_to(&moment[other], &moment[*index]));
+        let waits = |index: usize, other: usize| other != index && led_to(&moment[other], &moment[index], asked);
+        let free = |index: &usize| !(place..moment.len()).any(|other| waits(*index, other));
         let next = (place..moment.len()).find(free).unwrap_or(place);
         moment[place..=next].rotate_right(1);
     }

@@ -61,6 +61,24 @@ async fn a_story_is_told_from_all_contexts_with_causes_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_one_moment_what_was_answered_comes_before_what_the_answer_led_to() {
+    let rig = Rig::up(booking::Settings::default()).await;
+    let clinic = rig.clinic(1).await;
+    rig.book(clinic).await.unwrap();
+    let mut story = told(&rig, 1).await;
+    story.happened.retain(|happened| happened.context != "diary");
+    let moment = story.happened[0].at;
+    story.happened.iter_mut().for_each(|happened| happened.at = moment);
+    let told = ["booking says Requested", "booking asks clinic take: answered", "clinic says SeatTaken", "booking says Booked"];
+    for turn in 0..told.len() {
+        story.happened.rotate_left(turn);
+        story.happened.reverse();
+        let again = Story::told_by(story.case.clone(), [story.clone()]);
+        assert_eq!(again.happened.iter().map(line).collect::<Vec<_>>(), told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_story_says_what_is_owed_and_what_is_set_aside() {
     let hour = Duration::from_secs(3600);
     let rig = Rig::up(booking::Settings { give_up: Some(hour), ..booking::Settings::default() }).await;
