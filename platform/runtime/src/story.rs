@@ -239,7 +239,7 @@ impl Running {
                 let (number, version, listed) = (document.number, document.version, document.listed);
                 let state = shown(number, &document.body).map_or(Value::Null, Value::Object);
                 if let Some(attempt) = document.attempt {
-                    let step = attempt.step.split_once('@').map_or(&*attempt.step, |(name, _)| name).to_owned();
+                    let step = attempt.name().to_owned();
                     let (due, tries, maybe_sent) = (attempt.due, attempt.tries, attempt.sent);
                     let (context, aggregate) = (context.clone(), aggregate.clone());
                     story.waiting.push(Waiting { context, aggregate, step, to: Some(attempt.of), due, tries, maybe_sent });

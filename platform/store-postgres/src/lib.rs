@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 mod rows;
 mod schema;
+mod sheet;
 #[cfg(all(test, feature = "server"))]
 mod tests;
 mod writer;
@@ -9,22 +10,21 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::poll_fn;
 use jumun_model::{Case, Timestamp};
 use jumun_store::{
-    Aside, Change, Claim, Committing, Document, Entry, Fact, Layout, Page, Position, Query, Store, StoreError, StoreResult,
-    Table, Waiting,
+    Aside, Change, Claim, Committing, Document, Entry, Fact, Layout, Numbers, Page, Position, Query, Store, StoreError,
+    StoreResult, Table, Waiting,
+    sql::{self, quoted},
 };
 use rows::{int, kept};
-use schema::quoted;
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::{AsyncMessage, Config, Error, NoTls, Row, error::SqlState, types::ToSql};
-use writer::{Block, Job, Standing, Writer};
+use writer::{Job, Standing, Writer};
 
 /// Why a store can not be opened. None of these sentences has a password in it.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +85,7 @@ pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
     jobs: mpsc::UnboundedSender<Job>,
-    numbers: Mutex<BTreeMap<&'static str, Numbers>>,
-    reserving: tokio::sync::Mutex<()>,
+    numbers: Numbers,
     closed: AtomicBool,
     /// Hears what other processes write; it ends with the store.
     listener: tokio::task::JoinHandle<()>,
@@ -106,35 +105,6 @@ impl Shared {
     }
 }
 
-/// Numbers of one table that may be given away.
-#[derive(Default)]
-struct Numbers {
-    block: Option<Block>,
-    /// While the next block is on its way: new documents that it may not know of.
-    meanwhile: Option<BTreeSet<u64>>,
-}
-impl Numbers {
-    fn note(&mut self, number: u64) {
-        if let Some(meanwhile) = &mut self.meanwhile {
-            meanwhile.insert(number);
-        }
-        if let Some(block) = self.block.as_mut().filter(|block| (block.next..=block.last).contains(&number)) {
-            block.taken.insert(number);
-        }
-    }
-    fn take(&mut self) -> Option<u64> {
-        let block = self.block.as_mut()?;
-        while block.next <= block.last {
-            let number = block.next;
-            block.next += 1;
-            if !block.taken.remove(&number) {
-                return Some(number);
-            }
-        }
-        None
-    }
-}
-
 /// What the server said, without what was asked.
 fn told(why: &Error) -> String {
     why.as_db_error().map_or_else(|| why.to_string(), |db| db.message().to_owned())
@@ -150,9 +120,6 @@ fn why(why: &Error) -> StoreError {
 }
 fn closed<T>() -> StoreResult<T> {
     Err(StoreError::Unavailable("it is closed".into()))
-}
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PostgresStore {
@@ -184,8 +151,8 @@ impl PostgresStore {
         let writer =
             Writer { config, layout: Arc::new(layout.clone()), context, shared: Arc::clone(&shared), client: Some(client) };
         tokio::spawn(writer.run(waiting));
-        let (numbers, reserving, closed) = (Mutex::default(), tokio::sync::Mutex::default(), AtomicBool::new(false));
-        Ok(PostgresStore { layout, pool, shared, jobs, numbers, reserving, closed, listener })
+        let (numbers, closed) = (Numbers::default(), AtomicBool::new(false));
+        Ok(PostgresStore { layout, pool, shared, jobs, numbers, closed, listener })
     }
 
     fn table(&self, name: &str) -> StoreResult<&Table> {
@@ -285,16 +252,7 @@ impl Store for PostgresStore {
             let _ = tell.send(closed());
             return committing;
         }
-        let new =
-            change.writes.iter().filter(|write| write.expected == 0).map(|write| (write.table, write.number)).collect::<Vec<_>>();
-        // under one lock with the reserving of numbers, so that the next block knows of it one way or the other
-        let mut numbers = locked(&self.numbers);
-        for (table, number) in new {
-            if let Some(numbers) = numbers.get_mut(table) {
-                numbers.note(number);
-            }
-        }
-        let _ = self.jobs.send(Job::Commit(Box::new(change), tell));
+        self.numbers.hand_over(change, |change| drop(self.jobs.send(Job::Commit(Box::new(change), tell))));
         committing
     }
     fn load<'a>(&'a self, table: &'static str, number: u64) -> Waiting<'a, Option<Document>> {
@@ -311,7 +269,7 @@ impl Store for PostgresStore {
             let load = format!(
                 "SELECT case_root, case_number, version, revision, marks, body FROM {}
                  WHERE number = $1 AND case_root = $2 AND case_number = $3",
-                schema::entries(table)
+                sql::entries(table)
             );
             self.one(&load, &[&int(number), &&*case.root, &int(case.number)], rows::entry).await
         })
@@ -326,14 +284,14 @@ impl Store for PostgresStore {
             }
             let (t, direction) = (quoted(table), if *newest_first { "DESC NULLS LAST" } else { "ASC NULLS FIRST" });
             let matches =
-                matching.iter().zip(1..).map(|((key, _), n)| format!(" AND {} = ${n}", schema::key(key))).collect::<String>();
+                matching.iter().zip(1..).map(|((key, _), n)| format!(" AND {} = ${n}", sql::key(key))).collect::<String>();
             let sought = matching.iter().map(|(_, value)| kept(value)).collect::<Vec<_>>();
             let mut values = sought.iter().map(|value| value as &(dyn ToSql + Sync)).collect::<Vec<_>>();
             let total = match matches.is_empty() {
                 true => self.one("SELECT listed FROM counts WHERE name = $1", &[&table], rows::number).await?,
                 false => self.one(&format!("SELECT count(*) FROM {t} WHERE listed{matches}"), &values, rows::number).await?,
             };
-            let order = by.map_or_else(String::new, |by| format!("{} {direction}, ", schema::key(by)));
+            let order = by.map_or_else(String::new, |by| format!("{} {direction}, ", sql::key(by)));
             let listed = if *unlisted { "" } else { " AND listed" };
             let n = matching.len();
             let rows = format!(
@@ -430,28 +388,9 @@ impl Store for PostgresStore {
         })
     }
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
-        let take = move || locked(&self.numbers).entry(table).or_default().take();
         Box::pin(async move {
             self.table(table)?;
-            if let Some(number) = take() {
-                return Ok(number);
-            }
-            let _one = self.reserving.lock().await;
-            loop {
-                if let Some(number) = take() {
-                    return Ok(number);
-                }
-                let told = {
-                    let mut numbers = locked(&self.numbers);
-                    numbers.entry(table).or_default().meanwhile = Some(BTreeSet::new());
-                    self.send(|tell| Job::Numbers(table, tell))
-                };
-                let mut block = told.await.unwrap_or_else(|_| closed())?;
-                let mut numbers = locked(&self.numbers);
-                let numbers = numbers.entry(table).or_default();
-                block.taken.extend(numbers.meanwhile.take().unwrap_or_default().range(block.next..=block.last));
-                numbers.block = Some(block);
-            }
+            self.numbers.reserve(table, || self.send(|tell| Job::Numbers(table, tell))).await
         })
     }
     fn newest_fact(&self) -> watch::Receiver<u64> {
@@ -468,8 +407,7 @@ impl Store for PostgresStore {
             if self.closed.swap(true, Ordering::AcqRel) {
                 return Ok(());
             }
-            let unused = std::mem::take(&mut *locked(&self.numbers));
-            let unused = unused.into_iter().filter_map(|(table, numbers)| Some((table, numbers.block?))).collect();
+            let unused = self.numbers.unused();
             let answer = self.send(|tell| Job::Close(unused, tell)).await.unwrap_or(Ok(()));
             self.listener.abort();
             self.pool.close();

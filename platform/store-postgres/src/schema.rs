@@ -1,6 +1,9 @@
 //! What stands in the database: a schema per context, made, checked and brought up to date at every opening.
 use crate::OpenError;
-use jumun_store::{Layout, Table};
+use jumun_store::{
+    Layout, Table,
+    sql::{entries, key, quoted, text, view},
+};
 use std::collections::BTreeSet;
 use tokio_postgres::Client;
 
@@ -28,27 +31,6 @@ CREATE TABLE IF NOT EXISTS aside(
   since int8 NOT NULL, UNIQUE(reader, fact_id));
 "#;
 const OWN_NAMES: [&str; 8] = ["meta", "standing", "counts", "reserved", "journal", "claims", "position", "aside"];
-
-/// An identifier as SQL writes it.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-/// A text as SQL writes it.
-fn text(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}
-pub(crate) fn entries(table: &str) -> String {
-    quoted(&format!("{table}_entry"))
-}
-pub(crate) fn key(name: &str) -> String {
-    quoted(&format!("key_{name}"))
-}
-/// The plain SQL view of a table, as the shop's people know it: `ShopManagement_table`.
-fn view(table: &str) -> String {
-    let mut letters = table.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    format!("{}_table", first.chain(letters).collect::<String>())
-}
 
 /// Checks whose schema it is and brings it to this layout. One process at a time does this.
 pub(crate) async fn prepare(client: &mut Client, context: &str, layout: &Layout) -> Result<(), OpenError> {

@@ -7,14 +7,15 @@ mod writer;
 
 use jumun_model::{Case, Timestamp};
 use jumun_store::{
-    Aside, Change, Claim, Committing, Document, Entry, Fact, Layout, Page, Position, Query, Store, StoreError, StoreResult,
-    Table, Waiting, done,
+    Aside, Change, Claim, Committing, Document, Entry, Fact, Layout, Numbers, Page, Position, Query, Store, StoreError,
+    StoreResult, Table, Waiting, done,
+    sql::{self, quoted},
 };
 use rows::{sought, why};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
-use schema::{Standing, failed, quoted};
+use schema::{Standing, failed};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::VecDeque,
     ffi::OsString,
     fs::{File, TryLockError},
     path::{Path, PathBuf},
@@ -27,7 +28,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{oneshot, watch};
-use writer::{Block, Job};
+use writer::Job;
 
 /// Why a store can not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +111,7 @@ pub struct SqliteStore {
     tables: Vec<Texts>,
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-    numbers: Mutex<BTreeMap<&'static str, Numbers>>,
-    reserving: tokio::sync::Mutex<()>,
+    numbers: Numbers,
     /// Connections that read nothing just now; none once it is closed.
     readers: Mutex<Option<Vec<Connection>>>,
     /// The thread that writes, and the lock on the file.
@@ -163,35 +163,6 @@ impl Shared {
     }
 }
 
-/// Numbers of one table that may be given away.
-#[derive(Default)]
-struct Numbers {
-    block: Option<Block>,
-    /// While the next block is on its way: new documents that it may not know of.
-    meanwhile: Option<BTreeSet<u64>>,
-}
-impl Numbers {
-    fn note(&mut self, number: u64) {
-        if let Some(meanwhile) = &mut self.meanwhile {
-            meanwhile.insert(number);
-        }
-        if let Some(block) = self.block.as_mut().filter(|block| (block.next..=block.last).contains(&number)) {
-            block.taken.insert(number);
-        }
-    }
-    fn take(&mut self) -> Option<u64> {
-        let block = self.block.as_mut()?;
-        while block.next <= block.last {
-            let number = block.next;
-            block.next += 1;
-            if !block.taken.remove(&number) {
-                return Some(number);
-            }
-        }
-        None
-    }
-}
-
 /// What is read of one table.
 struct Texts {
     table: Table,
@@ -206,7 +177,7 @@ struct Texts {
 }
 impl Texts {
     fn new(table: Table) -> Self {
-        let (t, e, document) = (quoted(table.name), schema::entries(table.name), rows::DOCUMENT);
+        let (t, e, document) = (quoted(table.name), sql::entries(table.name), rows::DOCUMENT);
         Texts {
             table,
             load: format!("SELECT {document} FROM {t} WHERE number = ?1"),
@@ -278,8 +249,7 @@ impl SqliteStore {
             tables,
             shared,
             jobs,
-            numbers: Mutex::default(),
-            reserving: tokio::sync::Mutex::default(),
+            numbers: Numbers::default(),
             readers: Mutex::new(Some(Vec::new())),
             held: Mutex::new(Some((thread, lock))),
         })
@@ -339,9 +309,7 @@ impl SqliteStore {
     /// No more reads; the writer finishes what it has.
     fn begin_to_close(&self) -> oneshot::Receiver<StoreResult<()>> {
         locked(&self.readers).take();
-        let mut numbers = locked(&self.numbers);
-        let unused =
-            std::mem::take(&mut *numbers).into_iter().filter_map(|(table, numbers)| Some((table, numbers.block?))).collect();
+        let unused = self.numbers.unused();
         self.send(|tell| Job::Close(unused, tell))
     }
     /// The writer is gone, then the lock.
@@ -390,21 +358,7 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
 impl Store for SqliteStore {
     fn commit(&self, change: Change) -> Committing {
         let (tell, committing) = Committing::pair();
-        let new =
-            change.writes.iter().filter(|write| write.expected == 0).map(|write| (write.table, write.number)).collect::<Vec<_>>();
-        let job = Job::Commit(Box::new(change), tell);
-        if new.is_empty() {
-            let _ = self.jobs.send(job);
-        } else {
-            // under one lock with the reserving of numbers, so that the next block knows of it one way or the other
-            let mut numbers = locked(&self.numbers);
-            for (table, number) in new {
-                if let Some(numbers) = numbers.get_mut(table) {
-                    numbers.note(number);
-                }
-            }
-            let _ = self.jobs.send(job);
-        }
+        self.numbers.hand_over(change, |change| drop(self.jobs.send(Job::Commit(Box::new(change), tell))));
         committing
     }
     fn load<'a>(&'a self, table: &'static str, number: u64) -> Waiting<'a, Option<Document>> {
@@ -429,10 +383,9 @@ impl Store for SqliteStore {
             return done(Err(StoreError::Damaged(format!("{table} has no key {key}"))));
         }
         let (t, direction) = (quoted(table), if *newest_first { "DESC" } else { "ASC" });
-        let matches =
-            matching.iter().zip(1..).map(|((key, _), n)| format!(" AND {} = ?{n}", schema::key(key))).collect::<String>();
+        let matches = matching.iter().zip(1..).map(|((key, _), n)| format!(" AND {} = ?{n}", sql::key(key))).collect::<String>();
         let values = matching.iter().map(|(_, value)| value);
-        let order = by.map_or_else(String::new, |by| format!("{} {direction}, ", schema::key(by)));
+        let order = by.map_or_else(String::new, |by| format!("{} {direction}, ", sql::key(by)));
         let listed = if *unlisted { "" } else { " AND listed = 1" };
         let (limit, offset, after) = (sought(*limit), sought(*offset), sought(*after));
         let n = matching.len();
@@ -520,28 +473,7 @@ impl Store for SqliteStore {
         if let Err(error) = self.table(table) {
             return done(Err(error));
         }
-        let take = move || locked(&self.numbers).entry(table).or_default().take();
-        Box::pin(async move {
-            if let Some(number) = take() {
-                return Ok(number);
-            }
-            let _one = self.reserving.lock().await;
-            loop {
-                if let Some(number) = take() {
-                    return Ok(number);
-                }
-                let told = {
-                    let mut numbers = locked(&self.numbers);
-                    numbers.entry(table).or_default().meanwhile = Some(BTreeSet::new());
-                    self.send(|tell| Job::Numbers(table, tell))
-                };
-                let mut block = told.await.unwrap_or_else(|_| closed())?;
-                let mut numbers = locked(&self.numbers);
-                let numbers = numbers.entry(table).or_default();
-                block.taken.extend(numbers.meanwhile.take().unwrap_or_default().range(block.next..=block.last));
-                numbers.block = Some(block);
-            }
-        })
+        Box::pin(self.numbers.reserve(table, move || self.send(|tell| Job::Numbers(table, tell))))
     }
     fn newest_fact(&self) -> watch::Receiver<u64> {
         self.shared.newest_fact.subscribe()

@@ -2,15 +2,15 @@
 use crate::{
     Shared,
     rows::{self, int, marked, sought, why},
-    schema::{self, Standing, quoted},
+    schema::Standing,
 };
 use jumun_model::Timestamp;
-use jumun_store::{Change, Claim, EntryWrite, Fact, Layout, StoreError, StoreResult, Table, Write};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params, types::Null};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering, mpsc},
+use jumun_store::{
+    Block, Change, Claim, EntryWrite, Fact, Layout, StoreError, StoreResult, Table, Write,
+    sql::{self, quoted},
 };
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params, types::Null};
+use std::sync::{Arc, atomic::Ordering, mpsc};
 use tokio::sync::oneshot;
 
 /// The most that one transaction takes.
@@ -28,14 +28,6 @@ pub(crate) enum Job {
     Release(Timestamp, Tell<()>),
     Numbers(&'static str, Tell<Block>),
     Close(Vec<(&'static str, Block)>, Tell<()>),
-}
-/// Numbers that are nobody's yet.
-#[derive(Debug)]
-pub(crate) struct Block {
-    pub next: u64,
-    pub last: u64,
-    /// Those in between that a document has.
-    pub taken: BTreeSet<u64>,
 }
 
 impl Job {
@@ -116,12 +108,12 @@ impl<'c> Statements<'c> {
         // ?1 number, ?2 revision that is replaced, ?3 listed, ?4 … what moves, ?15 … keys
         let moves = r#"version = ?4, revision = ?2 + 1, seq = ?5, at = ?6, moment = ?7, step = ?8, "of" = ?9, due = ?10,
             tries = ?11, sent = ?12, leased = ?13, marks = ?14, body = ?15"#;
-        let keys = table.keys.iter().zip(16..).map(|(key, n)| (schema::key(key), n)).collect::<Vec<_>>();
+        let keys = table.keys.iter().zip(16..).map(|(key, n)| (sql::key(key), n)).collect::<Vec<_>>();
         let each = |text: fn(&str, i32) -> String| keys.iter().map(|(key, n)| text(key, *n)).collect::<String>();
         let (columns, values) = (each(|key, _| format!(", {key}")), each(|_, n| format!(", ?{n}")));
         let (same, set) = (each(|key, n| format!(" AND {key} IS ?{n}")), each(|key, n| format!(", {key} = ?{n}")));
         let entry = |table: Table| {
-            let e = schema::entries(table.name);
+            let e = sql::entries(table.name);
             let revision = format!("SELECT revision FROM {e} WHERE number = ?1 AND case_root = ?2 AND case_number = ?3");
             let write = format!(
                 "INSERT INTO {e}(number, case_root, case_number, version, revision, marks, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

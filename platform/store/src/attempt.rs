@@ -28,12 +28,21 @@ impl Attempt {
             *owed = None;
             return None;
         };
-        if owed.as_ref().is_some_and(|attempt| attempt.step.split_once('@').is_some_and(|(step, _)| step == name)) {
+        if owed.as_ref().is_some_and(|attempt| attempt.name() == name) {
             return None;
         }
         let step = format!("{name}@{version}");
         *owed = Some(Attempt { step, of: of.to_owned(), due: until, tries: 1, sent: false, leased: true });
         owed.clone()
+    }
+
+    /// The name of what is asked: `charge` of `charge@1`.
+    pub fn name(&self) -> &str {
+        self.step.split_once('@').map_or(&self.step, |(name, _)| name)
+    }
+    /// The version at which the step began: 1 of `charge@1`.
+    pub fn began_at(&self) -> u64 {
+        self.step.split_once('@').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
     }
 
     /// The key under which every try of it asks.

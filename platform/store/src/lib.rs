@@ -2,10 +2,13 @@
 mod attempt;
 mod change;
 mod memory;
+mod numbers;
 mod port;
+pub mod sql;
 pub mod suite;
 
 pub use attempt::Attempt;
 pub use change::{Aside, Change, Claim, Document, Entry, EntryWrite, Fact, Marks, Position, Write};
 pub use memory::{MemoryDisk, MemoryStore};
+pub use numbers::{Block, Numbers};
 pub use port::{Committing, Layout, Page, Query, Store, StoreError, StoreResult, Table, Waiting, done};

@@ -120,7 +120,7 @@ impl<K: Keeping> Desk<K> {
         let write = held.rewrite(core, number);
         drop(guard);
         self.durably(&slot, write).await?;
-        let trace = core.trace_of(K::NAME, &case, begun_at(&attempt.step)).await;
+        let trace = core.trace_of(K::NAME, &case, attempt.began_at()).await;
         Arc::clone(self).carry_out(Arc::clone(core), case, ask, attempt, trace).await;
         Ok(true)
     }
@@ -145,9 +145,4 @@ impl<K: Keeping> Desk<K> {
             Err(why) => Err(why),
         }
     }
-}
-
-/// The version at which a step (`charge@1`) began.
-fn begun_at(step: &str) -> u64 {
-    step.split_once('@').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
 }
