@@ -15,13 +15,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use jumun_runtime::door::OPERATOR;
 use std::collections::BTreeSet;
 
 /// A page, or the page that says why there is none.
 pub(crate) type Answered = Result<Response, Response>;
 
-/// Who sees everything has no desk of their own, but the board.
-const OPERATOR: &str = "operator";
 /// How many rows a page of a table has.
 const ROWS: u64 = 20;
 
@@ -54,7 +53,7 @@ fn roles<'a>(house: &'a [Standing<'_>]) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     let all = || house.iter().flat_map(|stands| stands.collections.iter());
     let look = all().flat_map(|collection| collection.seen_by.iter().map(String::as_str)).filter(|role| *role != OPERATOR);
-    // who acts comes before who only looks
+    // who acts comes before who only looks; who sees everything has no desk, but the board
     all().flat_map(Collection::roles).chain(look).filter(|role| seen.insert(*role)).collect()
 }
 fn collections<'a>(house: &'a [Standing<'_>]) -> impl Iterator<Item = (&'a Standing<'a>, &'a Collection)> {

@@ -436,7 +436,7 @@ async fn watched(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
     let theirs = theirs(request.headers());
     let verb = verb(request.method());
     let mut span = core.traces.begin(theirs.as_deref(), Deed::Door, core.context, || verb.to_owned());
-    let trace = span.leads(theirs.as_deref()).unwrap_or_else(|| Place::new(&core.chance).to_string().into());
+    let trace = span.leads(theirs.as_ref()).unwrap_or_else(|| Place::new(&core.chance).to_string().into());
     let written = HeaderValue::from_str(&trace).unwrap_or_else(|_| HeaderValue::from_static(""));
     request.headers_mut().insert(TRACEPARENT, written.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());

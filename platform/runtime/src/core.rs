@@ -90,7 +90,7 @@ impl Core {
         let mut span =
             self.traces.begin(asked.trace.as_deref(), Deed::Ask, self.context, || format!("ask {} {}", asked.of, asked.name));
         span.about("jumun.case", &asked.case).about("jumun.ask", &asked.key);
-        asked.trace = span.leads(asked.trace.as_deref());
+        asked.trace = span.leads(asked.trace.as_ref());
         let (at, began) = (self.clock.now(), self.clock.elapsed());
         let (of, name, key, case) = (asked.of, asked.name, asked.key.clone(), asked.case.clone());
         let answer = self.lines.ask(&*self.clock, asked).await;

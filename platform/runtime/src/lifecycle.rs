@@ -211,7 +211,7 @@ impl Answering for Answerer {
             let mut span =
                 for_task.traces.begin(asked.trace.as_deref(), Deed::Answer, context.name, || format!("answer {}", asked.name));
             span.about("jumun.case", &asked.case).about("jumun.ask", &asked.key);
-            asked.trace = span.leads(asked.trace.as_deref());
+            asked.trace = span.leads(asked.trace.as_ref());
             let answer = match context.parts.answers.iter().find(|answers| answers.name() == asked.name) {
                 Some(answers) => answers.answer(&for_task, &asked).await,
                 None => Err(Unanswered::NotSent(format!("{} does not answer {}", context.name, asked.name))),

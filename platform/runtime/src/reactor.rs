@@ -139,7 +139,6 @@ pub(crate) async fn send<K: Keeping>(
     number: u64,
     command: K::Command,
 ) -> Result<(), NotTaken> {
-    const SYSTEM: &Caller = &Caller::system();
     // facts of one source and case are numbered in order; where others are heard as well, whose they are is part of the mark
     let mark = if fact.entry || fact.case != *case {
         format!("{reaction}<{}/{}/{}", fact.context, fact.source, fact.number)
@@ -149,18 +148,13 @@ pub(crate) async fn send<K: Keeping>(
     let id = fact.id();
     let mut span = core.traces.begin(fact.trace.as_deref(), Deed::Policy, core.context, || format!("policy {reaction}"));
     span.about("jumun.case", case).about("jumun.fact", &id);
-    let trace = span.leads(fact.trace.as_deref());
+    let trace = span.leads(fact.trace.as_ref());
     let wish = Wish {
         number,
-        case,
-        by: SYSTEM,
         cause: Some(&id),
         trace: trace.as_deref(),
-        command,
         mark: Some((&mark, fact.version)),
-        claim: None,
-        at_version: None,
-        at_try: None,
+        ..Wish::of_system(case, command)
     };
     match desk.handle(core, wish).await {
         Ok(_) => Ok(()),

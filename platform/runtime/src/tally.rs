@@ -101,17 +101,12 @@ impl<T: Tally<R>, R> Sheet<'_, T, R> {
             }
         })
     }
-    async fn add(&mut self, counted: &R, at: Timestamp) -> StoreResult<()> {
+    /// Counts it in ([`Tally::add`]) or takes it out ([`Tally::take`]), where it counts.
+    async fn count(&mut self, counted: &R, at: Timestamp, how: fn(&mut T, &R)) -> StoreResult<()> {
         if let Some(name) = T::row(counted) {
             let sum = self.sum(name).await?;
-            (sum.at, _) = (sum.at.max(at), sum.is.add(counted));
-        }
-        Ok(())
-    }
-    async fn take(&mut self, counted: &R, at: Timestamp) -> StoreResult<()> {
-        if let Some(name) = T::row(counted) {
-            let sum = self.sum(name).await?;
-            (sum.at, _) = (sum.at.max(at), sum.is.take(counted));
+            sum.at = sum.at.max(at);
+            how(&mut sum.is, counted);
         }
         Ok(())
     }
@@ -158,8 +153,8 @@ impl<T: Tally<R>, R: Clone + Send + Sync + 'static> Sums<R> for Per<T> {
         Box::pin(async move {
             let mut sheet = Sheet::<T, R>::of(core);
             for Moved { was, is, at } in &moves {
-                sheet.take(was, *at).await?;
-                sheet.add(is, *at).await?;
+                sheet.count(was, *at, T::take).await?;
+                sheet.count(is, *at, T::add).await?;
             }
             let mut writes = sheet.writes().await?;
             for above in &self.above {
@@ -189,7 +184,7 @@ impl<T: Tally<R>, R: Clone + Send + Sync + 'static> Sums<R> for Per<T> {
                 }
             }
             for (row, at) in &rows {
-                sheet.add(row, *at).await?;
+                sheet.count(row, *at, T::add).await?;
             }
             let mut writes = sheet.writes().await?;
             for above in &self.above {

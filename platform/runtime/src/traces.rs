@@ -173,8 +173,8 @@ impl Underway {
         }
     }
     /// What it leads to belongs here; if there is no span, to what led here.
-    pub fn leads(&self, led_by: Option<&str>) -> Option<Arc<str>> {
-        self.place().map(|place| place.to_string()).as_deref().or(led_by).map(Arc::from)
+    pub fn leads(&self, led_by: Option<&Arc<str>>) -> Option<Arc<str>> {
+        self.place().map(|place| place.to_string().into()).or_else(|| led_by.cloned())
     }
     /// Its place; none if there is no span.
     pub fn place(&self) -> Option<Place> {
