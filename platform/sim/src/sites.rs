@@ -55,6 +55,36 @@ pub struct Unreachable {
     pub crashed_by: &'static str,
 }
 
+impl Unreachable {
+    /// See the fields.
+    pub const fn new(site: &'static str, why: &'static str, crashed_by: &'static str) -> Self {
+        Unreachable { site, why, crashed_by }
+    }
+}
+
+/// What a flow of wishes alone never comes to, in whatever system.
+pub const ONLY_LOOKED_AT: &[Unreachable] = &[
+    Unreachable::new(
+        "store.changed",
+        "nobody follows a stream here",
+        "a_reader_misses_no_row_whoever_dies_over_what_was_changed",
+    ),
+    Unreachable::new(
+        "store.newest_write",
+        "nobody follows a stream here",
+        "a_reader_misses_no_row_whoever_dies_over_the_newest_write",
+    ),
+    Unreachable::new(
+        "store.next_due",
+        "the runtime asks for what is due by target",
+        "what_is_owed_is_done_whoever_dies_over_when_it_is_due",
+    ),
+    Unreachable::new("store.owing", "for operators' metrics", "what_is_owed_is_done_whoever_dies_over_how_much_it_is"),
+    Unreachable::new("store.overdue", "for operators' metrics", "what_is_owed_is_done_whoever_dies_over_how_much_is_overdue"),
+    Unreachable::new("store.set_aside", "for operators' metrics", "what_is_owed_is_done_whoever_dies_over_what_is_set_aside"),
+    Unreachable::new("store.story", "for operators who look at a case", "a_story_is_told_whole_whoever_dies_over_it"),
+];
+
 /// What happened at one site.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Visits {

@@ -3,10 +3,12 @@
 //! - [`given`] a state, [`when`](Given::when) a command, [`then`](When::then) these facts; [`policy`] and [`outcome`] likewise.
 //! - [`check_table`] holds a rule to the table on the wall, cell by cell, and the table to the types.
 //! - [`links`] holds a door to it: a link is shown exactly when the rule would do something.
+//! - [`boards`] holds a system's board to its code.
 //! - [`Town`] is a whole system behind its doors, whose contexts are started, stopped and killed, and whose lines can be bad.
 //! - [`laws`] are what holds of every rule, whatever happens in whatever order; [`interleavings`] is that order.
 //!
 //! How it fails: it panics where the test calls it, and says what was given, what was expected, and what came instead.
+mod boards;
 mod laws;
 mod links;
 mod rules;
@@ -15,6 +17,7 @@ mod town;
 #[cfg(test)]
 mod toys;
 
+pub use boards::{Boards, boards};
 pub use laws::{Laws, for_all, interleavings, laws};
 pub use links::{Links, links};
 pub use rules::{Given, NOON, Policy, Pooled, Rule, Wanted, When, given, given_facts, given_pool, outcome, policy};

@@ -1,13 +1,12 @@
 //! The board of malltail, found by probing: what it shows, and that its copies are up to date. `just board` writes the copies.
 use jumun_malltail::{Settings, contract, delivery, order, pay, provider, shipping, shop, system};
 use jumun_model::Event;
-use jumun_runtime::{
-    Chance, Inconsistent, System, TokioClock,
-    board::{Board, Means},
-    keep,
+use jumun_runtime::{Chance, Inconsistent, System, TokioClock, keep};
+use jumun_testkit::{NOON, boards};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
 };
-use jumun_testkit::NOON;
-use std::{path::Path, sync::Arc};
 use strum::VariantNames;
 
 fn malltail() -> System {
@@ -15,26 +14,21 @@ fn malltail() -> System {
     let provider = provider::SimulatedProvider::in_memory(provider::MemoryLedger::default(), clock, chance);
     system(&Settings::default(), Arc::new(provider))
 }
-fn board() -> Board {
-    malltail().board()
-}
-fn read(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{file} can not be read: {why}; `just board` writes it"))
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 #[test]
 fn the_readme_shows_the_board_as_the_code_has_it() {
-    let readme = read("README.md");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
     let (_, rest) = readme.split_once("<!-- board:begin -->\n```mermaid\n").expect("README marks where the board begins");
     let (copy, _) = rest.split_once("```\n<!-- board:end -->").expect("README marks where the board ends");
-    assert!(copy == board().mermaid(), "README.md shows another board; `just board` writes it");
+    assert!(copy == malltail().board().mermaid(), "README.md shows another board; `just board` writes it");
 }
 
 #[test]
 fn the_picture_shows_the_board_as_the_code_has_it() {
-    let (copy, drawn) = (read("docs/board/malltail.svg"), board().svg());
-    assert!(copy == drawn, "docs/board/malltail.svg shows another board; `just board` writes it");
+    boards(&malltail()).drawn_in(&root().join("docs/board"));
 }
 
 #[test]
@@ -46,12 +40,7 @@ fn every_fact_of_the_contract_is_reached_by_exploring() {
         ("shipping", contract::shipping::Event::NAMES),
         ("delivery", contract::delivery::Event::NAMES),
     ];
-    let board = board();
-    for zone in &board.contexts {
-        let names: Vec<_> = zone.facts.iter().map(|fact| fact.name).collect();
-        let wanted = facts.iter().find(|(context, _)| *context == zone.name).map_or(&[][..], |(_, names)| *names);
-        assert_eq!(names, wanted, "{} never says {:?}", zone.name, zone.unreached);
-    }
+    boards(&malltail()).says(&facts);
 }
 
 #[test]
@@ -63,30 +52,12 @@ fn every_wish_has_an_example_and_somebody_who_wishes_it() {
         ("shipping", shipping::shipping::Do::VARIANTS),
         ("delivery", delivery::delivery::Do::VARIANTS),
     ];
-    let board = board();
-    for (context, names) in wishes {
-        let zone = board.contexts.iter().find(|zone| zone.name == context).expect("it is there");
-        let commands = &zone.aggregates[0].commands;
-        assert_eq!(commands.iter().map(|command| command.name.as_str()).collect::<Vec<_>>(), names, "{context}");
-        for command in commands {
-            let sticker = format!("command:{context}/{}/{}", zone.aggregates[0].name, command.name);
-            let sent = command.due || !command.after.is_empty() || board.arrows.iter().any(|link| link.to == sticker);
-            assert!(sent, "nobody wishes {sticker}");
-        }
-    }
+    boards(&malltail()).wishes(&wishes);
 }
 
 #[test]
 fn every_line_of_a_door_is_a_command_that_leads_to_a_fact() {
-    let board = board();
-    let mut lines = 0;
-    for link in board.links(Means::Wishes) {
-        let leads = board.links(Means::Says).any(|says| says.from == link.to);
-        assert!(leads, "{} of {} leads to {}, and no fact", link.labels.join(", "), link.from, link.to);
-        lines += link.labels.len();
-    }
-    let all: usize = malltail().contexts.iter().flat_map(|context| context.doors()).map(|door| door.lines().len()).sum();
-    assert_eq!(lines, all);
+    boards(&malltail()).lines();
 }
 
 #[test]

@@ -11,12 +11,12 @@ use jumun_runtime::{
     Answering, Surroundings, System,
     door::{Call, Problem, Reply, Verb},
 };
-use jumun_sim::{Gone, Story, World, call};
+use jumun_sim::{Fates, Gone, Story, World, call};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -35,18 +35,6 @@ pub(crate) struct Shopping {
     /// How orders ended, over all runs.
     pub(crate) fates: Fates,
 }
-/// How many orders ended how.
-#[derive(Clone, Default)]
-pub(crate) struct Fates(Arc<Mutex<BTreeMap<String, u64>>>);
-impl Fates {
-    pub(crate) fn count(&self, fate: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(fate).or_default() += 1;
-    }
-    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

@@ -1,5 +1,5 @@
 //! What holds of every screening and every seat: at any time, and once everything has settled.
-use crate::visiting::Visiting;
+use crate::visiting::{RETURNING, Visiting};
 use jumun_model::Case;
 use jumun_sim::World;
 use serde_json::{Value, json};
@@ -65,8 +65,8 @@ pub(crate) fn always(story: &Visiting, world: &World) -> Vec<String> {
         if OVER.contains(&status) {
             over.insert(number, status.to_owned());
         }
-        if field(Some(screening), "reason") != "no-answer" {
-            let name = field(Some(screening), "custNm");
+        let name = field(Some(screening), "custNm");
+        if field(Some(screening), "reason") != "no-answer" && name != RETURNING {
             live.entry(name.strip_suffix("renamed").unwrap_or(name)).or_default().push(number);
         }
     }
@@ -136,12 +136,26 @@ pub(crate) fn settled(story: &Visiting, world: &World) -> Vec<String> {
         let words = [status, reason].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         story.fates.count(words.join(" ") + early);
     }
-    wrong.extend(marketing(&books, world));
+    wrong.extend(marketing(story, &books, world));
+    wrong.extend(keys(&books, world));
     wrong
 }
 
+/// Under one key, which is the name that it was asked for in, at most one request was not given up for want of an answer.
+fn keys(books: &Books, world: &World) -> Vec<String> {
+    let mut wished = BTreeMap::<String, Vec<u64>>::new();
+    for fact in world.journal("screening").iter().filter(|fact| &*fact.name == "Requested") {
+        if field(books.screenings.get(&fact.number), "reason") != "no-answer" {
+            let body: Value = serde_json::from_str(&fact.body).expect("a fact is data");
+            wished.entry(field(Some(&body), "custNm").to_owned()).or_default().push(fact.number);
+        }
+    }
+    let twice = wished.iter().filter(|(_, all)| all.len() > 1);
+    twice.map(|(key, all)| format!("under one key {key} there are {all:?}")).collect()
+}
+
 /// What marketing sums up is what a recount of screening's facts gives.
-fn marketing(books: &Books, world: &World) -> Vec<String> {
+fn marketing(story: &Visiting, books: &Books, world: &World) -> Vec<String> {
     let mut counted = BTreeMap::<&str, (u64, u64)>::new();
     for (&number, screening) in &books.screenings {
         if world.story(&format!("screening/{number}")).iter().any(|fact| fact == "screening RequestCompleted") {
@@ -162,6 +176,7 @@ fn marketing(books: &Books, world: &World) -> Vec<String> {
     }
     wrong.extend(counted.iter().map(|(name, counts)| format!("marketing does not know of {name}: {counts:?}")));
     let returning = sums.iter().filter(|row| row["returning"] == true).count();
+    (0..returning).for_each(|_| story.fates.count("a customer who returned".to_owned()));
     let inflow = world.bodies("marketing", "inflow").remove(&1).unwrap_or(json!({ "newCustomers": 0, "returningCustomers": 0 }));
     if inflow != json!({ "newCustomers": sums.len() - returning, "returningCustomers": returning }) {
         wrong.push(format!("of {} customers {returning} return, and marketing sums up to {inflow}", sums.len()));
