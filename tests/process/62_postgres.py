@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """malltail on a real PostgreSQL: order, pay, shop and the view there, the others in files. The server crashes again and again under load:
-no acknowledged write is lost, who can not be answered is told 503, everything settles, and the shop's rows are read in plain SQL."""
+no acknowledged write is lost, a short absence is bridged and a long one told by 503, everything settles; the shop's rows are read in plain SQL."""
 import os
 import random
 import sys
@@ -68,11 +68,14 @@ def main():
             threads = [threading.Thread(target=shop, args=(seed,)) for seed in range(CLIENTS)]
             for thread in threads:
                 thread.start()
-            for _ in range(CRASHES):
+            for crash in range(CRASHES):
                 before = customers.statuses[201]
                 lib.eventually("orders are taken", lambda: wrong or customers.statuses[201] > before + 20, seconds=40)
                 server.crash()
-                time.sleep(random.uniform(0, 1.5))  # not a wait for something: how long it is gone is what is tried
+                if crash + 1 < CRASHES:
+                    time.sleep(random.uniform(0, 1.5))  # not a wait for something: how long it is gone is what is tried
+                else:  # a short absence is bridged; this one lasts until somebody is told
+                    lib.eventually("a customer is told 503", lambda: wrong or customers.statuses[503], seconds=40)
                 server.start()
             before = customers.statuses[201]
             lib.eventually("orders are taken again", lambda: wrong or customers.statuses[201] > before + 20, seconds=40)
@@ -100,7 +103,6 @@ def main():
             elif told and orders[number]["orderStatus"] != told:
                 found.append(f"order {number} was told to be {told} and is {orders[number]['orderStatus']}")
         print(f"{CRASHES} crashes; {len(customers.told)} acknowledged of {len(orders)} orders; answers {dict(customers.statuses)}", flush=True)
-        assert customers.statuses[503] > 0, "it was never noticed that the server was gone"
         assert not found, "\n".join(found[:40])
         # as the documents read the shop's database
         rows = server.ask('select id, "orderNo", "deliveryStatus" from shop."ShopManagement_table" order by id', "mall").splitlines()

@@ -1,6 +1,6 @@
 //! The journals are the log: inside one process, consumers read the publishers' own.
-use crate::ports::{Herald, lock};
-use jumun_store::Store;
+use crate::ports::lock;
+use jumun_store::{Herald, Store};
 use std::{collections::BTreeMap, sync::Arc, sync::Mutex};
 use tokio::sync::watch;
 
@@ -15,6 +15,6 @@ impl Journals {
         lock(&self.0).entry(context).or_default().listen()
     }
     pub(crate) fn open(&self, context: &'static str, journal: Journal) {
-        lock(&self.0).entry(context).or_default().say(&journal);
+        lock(&self.0).entry(context).or_default().say(journal);
     }
 }

@@ -1,5 +1,6 @@
 //! What differs from run to run: time, chance, tasks. Each is a port with a fake that tests steer.
 use jumun_model::Timestamp;
+use jumun_store::Herald;
 use std::{
     future::Future,
     sync::{
@@ -110,7 +111,7 @@ impl Tasks {
     }
     /// Asks the loops to end, waits at most `patience` for everything that runs, then ends the rest.
     pub async fn finish(&self, patience: Duration) {
-        self.stopping.say(&true);
+        self.stopping.say(true);
         let mut running = std::mem::take(&mut *lock(&self.running));
         let all = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, all).await.is_err() {
@@ -125,42 +126,10 @@ impl Tasks {
     }
     /// Ends everything at once, wherever it is, as a dying process does.
     pub fn kill(&self) {
-        self.stopping.say(&true);
+        self.stopping.say(true);
         let mut running = lock(&self.running);
         self.killed.store(true, Ordering::Release);
         running.abort_all();
-    }
-}
-
-/// Tells many by a channel for each, in the order in which they came to listen: a channel that they share wakes them in random order,
-/// and a run from a seed has to be the same each time.
-#[derive(Default)]
-pub(crate) struct Herald<T>(Mutex<Told<T>>);
-#[derive(Default)]
-struct Told<T> {
-    now: T,
-    listening: Vec<watch::Sender<T>>,
-    /// At so many, those who left are struck off.
-    enough: usize,
-}
-impl<T: Clone> Herald<T> {
-    /// What is said now, and whenever that changes.
-    pub(crate) fn listen(&self) -> watch::Receiver<T> {
-        let mut told = lock(&self.0);
-        let (sender, receiver) = watch::channel(told.now.clone());
-        if told.listening.len() >= told.enough {
-            told.listening.retain(|sender| !sender.is_closed());
-            told.enough = 2 * told.listening.len() + 16;
-        }
-        told.listening.push(sender);
-        receiver
-    }
-    pub(crate) fn say(&self, now: &T) {
-        let mut told = lock(&self.0);
-        for sender in &told.listening {
-            sender.send_replace(now.clone());
-        }
-        told.now = now.clone();
     }
 }
 

@@ -8,45 +8,18 @@ use jumun_store::{
     Aside, Change, Claim, Committing, Document, Entry, Fact, MemoryStore, Page, Position, Query, Store, StoreError, StoreResult,
     Waiting,
 };
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
 pub(crate) struct Steered {
     inner: MemoryStore,
     life: Arc<Life>,
     pilot: Arc<Pilot>,
-    newest_fact: Newest,
-    newest_write: Newest,
-}
-
-/// Tells each who waits by a channel of its own, in the order in which they came: a channel that they share wakes them in random order.
-type Newest = Arc<Mutex<Vec<watch::Sender<u64>>>>;
-
-fn subscribed(to: &Newest, now: u64) -> watch::Receiver<u64> {
-    let mut all = to.lock().unwrap_or_else(PoisonError::into_inner);
-    let (sender, receiver) = watch::channel(now);
-    all.retain(|sender| !sender.is_closed());
-    all.push(sender);
-    receiver
-}
-async fn pass_on(mut from: watch::Receiver<u64>, to: Newest) {
-    while from.changed().await.is_ok() {
-        let now = *from.borrow_and_update();
-        for sender in to.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            sender.send_replace(now);
-        }
-    }
 }
 
 impl Steered {
     pub(crate) fn new(inner: MemoryStore, life: Arc<Life>, pilot: Arc<Pilot>) -> Self {
-        let (newest_fact, newest_write) = (Newest::default(), Newest::default());
-        tokio::spawn(pass_on(inner.newest_fact(), Arc::clone(&newest_fact)));
-        tokio::spawn(pass_on(inner.newest_write(), Arc::clone(&newest_write)));
-        Steered { inner, life, pilot, newest_fact, newest_write }
+        Steered { inner, life, pilot }
     }
     fn enter(&self, site: &'static str, what: fmt::Arguments<'_>) -> Passage {
         if self.life.is_over() {
@@ -169,11 +142,11 @@ impl Store for Steered {
     }
     fn newest_fact(&self) -> watch::Receiver<u64> {
         self.at_once("store.newest_fact");
-        subscribed(&self.newest_fact, *self.inner.newest_fact().borrow())
+        self.inner.newest_fact()
     }
     fn newest_write(&self) -> watch::Receiver<u64> {
         self.at_once("store.newest_write");
-        subscribed(&self.newest_write, *self.inner.newest_write().borrow())
+        self.inner.newest_write()
     }
     fn release_leases<'a>(&'a self, now: Timestamp) -> Waiting<'a, ()> {
         self.around("store.release_leases", now.to_string(), Box::pin(async move { self.inner.release_leases(now).await }))

@@ -62,8 +62,8 @@ pub struct MemoryStore {
     opened: u64,
     layout: Arc<Layout>,
     delay: Option<Delay>,
-    newest_fact: watch::Sender<u64>,
-    newest_write: watch::Sender<u64>,
+    newest_fact: Arc<Herald<u64>>,
+    newest_write: Arc<Herald<u64>>,
 }
 
 impl MemoryStore {
@@ -74,14 +74,14 @@ impl MemoryStore {
     pub fn open(disk: &MemoryDisk, layout: Layout) -> StoreResult<Self> {
         let mut on = disk.lock();
         on.power_off();
-        let (newest_fact, newest_write) = (on.durable.journal.len() as u64, on.durable.writes);
+        let (newest_fact, newest_write) = on.durable.newest();
         Ok(MemoryStore {
             disk: disk.clone(),
             opened: on.opened,
             layout: Arc::new(layout),
             delay: None,
-            newest_fact: watch::Sender::new(newest_fact),
-            newest_write: watch::Sender::new(newest_write),
+            newest_fact: Arc::new(Herald::new(newest_fact)),
+            newest_write: Arc::new(Herald::new(newest_write)),
         })
     }
     /// Changes become durable only after this long, measured on tokio's clock: what waits when a sync begins becomes durable together
@@ -136,7 +136,7 @@ impl MemoryStore {
         if group.is_empty() {
             return;
         }
-        let refused = on.refusals > 0;
+        let (before, refused) = (on.durable.newest(), on.refusals > 0);
         on.refusals = on.refusals.saturating_sub(1);
         let made = group.into_iter().map(|(change, tell)| {
             let answer = match refused {
@@ -146,8 +146,13 @@ impl MemoryStore {
             (answer, tell)
         });
         let made = made.collect::<Vec<_>>();
-        self.newest_fact.send_if_modified(|newest| moved(newest, on.durable.journal.len() as u64));
-        self.newest_write.send_if_modified(|newest| moved(newest, on.durable.writes));
+        let now = on.durable.newest();
+        if now.0 != before.0 {
+            self.newest_fact.say(now.0);
+        }
+        if now.1 != before.1 {
+            self.newest_write.say(now.1);
+        }
         for (answer, tell) in made {
             let _ = tell.send(answer);
         }
@@ -172,10 +177,6 @@ impl MemoryStore {
     }
 }
 
-fn moved(newest: &mut u64, to: u64) -> bool {
-    std::mem::replace(newest, to) != to
-}
-
 impl Disk {
     fn power_off(&mut self) {
         self.opened += 1;
@@ -186,6 +187,10 @@ impl Disk {
 }
 
 impl Durable {
+    /// The newest fact, and the newest write.
+    const fn newest(&self) -> (u64, u64) {
+        (self.journal.len() as u64, self.writes)
+    }
     fn rows<'a>(&'a self, table: &'static str) -> impl Iterator<Item = &'a Row> {
         self.documents.get(table).into_iter().flat_map(BTreeMap::values)
     }
@@ -375,10 +380,10 @@ impl Store for MemoryStore {
         }))
     }
     fn newest_fact(&self) -> watch::Receiver<u64> {
-        self.newest_fact.subscribe()
+        self.newest_fact.listen()
     }
     fn newest_write(&self) -> watch::Receiver<u64> {
-        self.newest_write.subscribe()
+        self.newest_write.listen()
     }
     fn release_leases<'a>(&'a self, now: Timestamp) -> Waiting<'a, ()> {
         done(self.live().map(|mut on| {
