@@ -274,8 +274,18 @@ def who_signs_in_is_known_and_only_an_operator_sees_the_board(browser):
                 page.get_by_role("button", name="Sign in").click()
                 expect(page).to_have_url(f"{house.base}/app")
 
+            def offered(page):
+                return page.locator("nav.roles a").all_inner_texts()
+
             with house.page("/app/as/customer") as page:
+                for wrong, sentence in [("kim-who-is-not-known-here", "This token is not known here"), ("kim; Path=/", "That is no token")]:
+                    page.locator('[name="token"]').fill(wrong)
+                    page.get_by_role("button", name="Sign in").click()
+                    expect(page.get_by_role("alert")).to_contain_text(sentence)
+                page.goto("/app/sign-in")
                 signs_in(page, "kim-0123456789abcdef0123456789abcdef")
+                assert offered(page) == ["Customer"], "a desk or a board that is not theirs"
+                assert page.locator("ul.cards.small a").all_inner_texts() != [] and page.locator('a[href="/app/pay/payments"]').count() == 0
                 page.goto("/app/as/customer")
                 field(page, "itemNo").fill("1001")
                 page.get_by_role("button", name="Order now").click()
@@ -288,6 +298,7 @@ def who_signs_in_is_known_and_only_an_operator_sees_the_board(browser):
                 expect(page).to_have_url(f"{house.base}/app/sign-in")
             with house.page("/app/order/orders") as page:
                 signs_in(page, "lee-0123456789abcdef0123456789abcdef")
+                assert "Board" in offered(page) and len(offered(page)) > 3, "an operator sees everything"
                 page.goto("/app/board")
                 expect(page.locator("#contexts li").first).to_contain_text("running")
 

@@ -2,7 +2,7 @@
 use crate::{
     fields::body,
     found,
-    pages::{Answered, nothing, one, rows, unknown},
+    pages::{Answered, nothing, one, rows, signing_in, unknown},
     rows::{Form, Row, Said},
     visit::{Answer, Visit},
 };
@@ -126,12 +126,19 @@ fn told(visit: &Visit, answer: &Answer, opened: Option<&str>, row: Option<&Row>,
     (answer.status, Json(said)).into_response()
 }
 
-/// `POST /app/sign-in`: the token is kept by the browser, where no script sees it.
-pub(crate) async fn sign_in(form: Bytes) -> Response {
+/// `POST /app/sign-in`: a token that the doors take is kept by the browser, where no script sees it.
+pub(crate) async fn sign_in(mut visit: Visit, form: Bytes) -> Response {
     let token =
         typed(&form).into_iter().find(|(name, _)| name == "token").map(|(_, token)| token.trim().to_owned()).unwrap_or_default();
     let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() && !b";,\"\\".contains(&byte));
-    if plain { keep(&token, "") } else { Redirect::to("/app/sign-in").into_response() }
+    if !plain {
+        let sentence = visit.words.say("no-token");
+        return signing_in(&visit, StatusCode::BAD_REQUEST, Some(sentence));
+    }
+    match visit.bringing(&token).await {
+        Ok(()) => keep(&token, ""),
+        Err(no) => signing_in(&visit, no.status, Some(no.sentence())),
+    }
 }
 /// `POST /app/sign-out`.
 pub(crate) async fn sign_out() -> Response {

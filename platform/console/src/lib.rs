@@ -119,6 +119,9 @@ impl Console {
         Router::new().nest("/app", pages)
     }
 
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Router> {
+        self.contexts.iter().map(|context| &context.service)
+    }
     /// Every context, and what its doors say now.
     pub(crate) async fn house(&self, visit: &Visit) -> Vec<Standing<'_>> {
         let answers =

@@ -31,7 +31,8 @@ pub(crate) struct Frame {
     /// Where the reader is, for the links that change the language.
     pub(crate) here: String,
     pub(crate) roles: Vec<(String, bool)>,
-    pub(crate) board: bool,
+    /// The link to the board, and whether it is where the reader is.
+    pub(crate) board: Option<bool>,
     pub(crate) signed_in: bool,
 }
 impl Frame {
@@ -41,8 +42,8 @@ impl Frame {
             words: visit.words.clone(),
             system: visit.console.system.clone(),
             here: here.to_owned(),
-            roles: roles(house).into_iter().map(|role| (role.to_owned(), current(role))).collect(),
-            board: here.starts_with("/app/board"),
+            roles: own_roles(visit, house).map(|role| (role.to_owned(), current(role))).collect(),
+            board: visit.reader.may_be(OPERATOR).then(|| here.starts_with("/app/board")),
             signed_in: visit.signed_in,
         }
     }
@@ -55,6 +56,14 @@ fn roles<'a>(house: &'a [Standing<'_>]) -> Vec<&'a str> {
     let look = all().flat_map(|collection| collection.seen_by.iter().map(String::as_str)).filter(|role| *role != OPERATOR);
     // who acts comes before who only looks; who sees everything has no desk, but the board
     all().flat_map(Collection::roles).chain(look).filter(|role| seen.insert(*role)).collect()
+}
+/// Those of them that the reader may have.
+fn own_roles<'a>(visit: &Visit, house: &'a [Standing<'_>]) -> impl Iterator<Item = &'a str> {
+    roles(house).into_iter().filter(|role| visit.reader.may_be(role))
+}
+/// Whether the reader may look at it.
+fn is_shown(visit: &Visit, collection: &Collection) -> bool {
+    collection.seen_by.is_empty() || collection.seen_by.iter().any(|role| visit.reader.may_be(role))
 }
 fn collections<'a>(house: &'a [Standing<'_>]) -> impl Iterator<Item = (&'a Standing<'a>, &'a Collection)> {
     house.iter().flat_map(|stands| stands.collections.iter().map(move |collection| (stands, collection)))
@@ -84,10 +93,11 @@ pub(crate) async fn start(visit: Visit) -> Response {
     let words = &visit.words;
     let opens = collections(&house).filter_map(|(_, collection)| {
         let line = collection.open.as_ref()?;
+        let role = line.roles.iter().find(|role| visit.reader.may_be(role))?;
         let label = words
             .own("open", &collection.name)
             .unwrap_or_else(|| words.told("open-one", &[("what", words.collection(&collection.name))]));
-        Some(To { href: format!("/app/as/{}#{}", line.roles.first()?, collection.name), label })
+        Some(To { href: format!("/app/as/{role}#{}", collection.name), label })
     });
     let does = |role: &str| {
         let lines = collections(&house).flat_map(|(_, collection)| {
@@ -107,11 +117,14 @@ pub(crate) async fn start(visit: Visit) -> Response {
         name: stands.name.to_owned(),
         rank: stands.rank.to_owned(),
         running: stands.running,
-        collections: stands.collections.iter().map(|collection| To::collection(collection, words)).collect(),
+        collections: {
+            let shown = stands.collections.iter().filter(|collection| is_shown(&visit, collection));
+            shown.map(|collection| To::collection(collection, words)).collect()
+        },
     };
     let page = Start {
         opens: opens.collect(),
-        roles: roles(&house).into_iter().map(|role| RoleCard { name: role.to_owned(), does: does(role) }).collect(),
+        roles: own_roles(&visit, &house).map(|role| RoleCard { name: role.to_owned(), does: does(role) }).collect(),
         contexts: house.iter().map(context).collect(),
         frame: Frame::of(&visit, &house, "/app"),
     };
@@ -391,7 +404,12 @@ pub(crate) async fn nothing(visit: Visit) -> Response {
 #[template(path = "sign_in.html")]
 struct SignIn {
     frame: Frame,
+    said: Option<String>,
 }
 pub(crate) async fn sign_in(visit: Visit) -> Response {
-    visit.page(StatusCode::OK, &SignIn { frame: Frame::of(&visit, &[], "/app/sign-in") })
+    signing_in(&visit, StatusCode::OK, None)
+}
+/// The page on which readers say who they are, with what there is to say of their last attempt.
+pub(crate) fn signing_in(visit: &Visit, status: StatusCode, said: Option<String>) -> Response {
+    visit.page(status, &SignIn { frame: Frame::of(visit, &[], "/app/sign-in"), said })
 }

@@ -34,7 +34,8 @@ impl Collection {
         let Some(paths) = document["paths"].as_object() else { return Vec::new() };
         let tops = paths
             .iter()
-            .filter_map(|(path, at)| Some((path.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?, at)));
+            .filter_map(|(path, at)| Some((path.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?, at)))
+            .filter(|(name, _)| document["components"]["schemas"].get(*name).is_some());
         tops.map(|(name, at)| Collection::read(context, name, at, document)).collect()
     }
     fn read(context: &str, name: &str, at: &Value, document: &Value) -> Self {

@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::{BodyExt, Limited};
+use jumun_runtime::door::OPERATOR;
 use serde_json::Value;
 use std::{convert::Infallible, sync::Arc};
 use tower::ServiceExt;
@@ -23,9 +24,28 @@ pub(crate) struct Visit {
     /// Whether the script asks, and wants data rather than a page.
     pub(crate) by_script: bool,
     pub(crate) signed_in: bool,
+    pub(crate) reader: Reader,
     authorization: Option<HeaderValue>,
     /// The language was chosen just now, and is to be remembered.
     chosen: bool,
+}
+
+/// Who reads, as the doors know them.
+pub(crate) enum Reader {
+    /// Nobody asks.
+    Anybody,
+    /// The doors would first ask who it is.
+    Unknown,
+    Known(Vec<String>),
+}
+impl Reader {
+    /// Whether what is for that role is for them; to who has not said who they are everything is shown, and opened after that.
+    pub(crate) fn may_be(&self, role: &str) -> bool {
+        match self {
+            Reader::Anybody | Reader::Unknown => true,
+            Reader::Known(roles) => roles.iter().any(|own| own == role || own == OPERATOR),
+        }
+    }
 }
 
 /// What a door answered.
@@ -57,16 +77,19 @@ impl FromRequestParts<Arc<Console>> for Visit {
             .unwrap_or_else(|| phrases.language(headers).to_owned());
         let token = cookie(headers, "token").and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
         let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
-        Ok(Visit {
+        let mut visit = Visit {
             words: Words::new(phrases, &language),
             path: format!("/app{}", parts.uri.path()), // they are nested there
             by_script: accepts.starts_with("application/json"),
             signed_in: token.is_some(),
+            reader: Reader::Unknown,
             authorization: headers.get(header::AUTHORIZATION).cloned().or(token),
             console: Arc::clone(console),
             query,
             chosen,
-        })
+        };
+        visit.reader = visit.who().await.unwrap_or(Reader::Unknown);
+        Ok(visit)
     }
 }
 
@@ -78,6 +101,33 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 impl Visit {
     pub(crate) fn asked(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Who reads; or what the first context that can say says against them.
+    async fn who(&self) -> Result<Reader, Answer> {
+        let mut last = None;
+        for service in self.console.services() {
+            let answer = self.get(service, "/caller").await;
+            match answer.status {
+                StatusCode::OK if answer.json["access"] == "open" => return Ok(Reader::Anybody),
+                StatusCode::OK => {
+                    let roles = answer.json["roles"].as_array().into_iter().flatten();
+                    return Ok(Reader::Known(roles.filter_map(Value::as_str).map(str::to_owned).collect()));
+                }
+                StatusCode::UNAUTHORIZED => return Err(answer),
+                _ => last = Some(answer), // it is stopped, say
+            }
+        }
+        Err(last.unwrap_or(Answer { status: StatusCode::SERVICE_UNAVAILABLE, text: Bytes::new(), json: Value::Null }))
+    }
+    /// The same reader with this token.
+    ///
+    /// # Errors
+    /// What the doors say against it.
+    pub(crate) async fn bringing(&mut self, token: &str) -> Result<(), Answer> {
+        self.authorization = HeaderValue::from_str(&format!("Bearer {token}")).ok();
+        self.reader = self.who().await?;
+        Ok(())
     }
 
     /// Asks a door, as the reader.

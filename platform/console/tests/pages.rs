@@ -88,6 +88,9 @@ impl Rig {
         if *self.locked.lock().unwrap() && said("authorization").is_none() {
             return StatusCode::UNAUTHORIZED.into_response();
         }
+        if path == "/caller" {
+            return caller(*self.locked.lock().unwrap(), said("authorization").as_deref()).into_response();
+        }
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let line = format!("{} {path}", head.method);
         let (key, authorization, language) = (said("idempotency-key"), said("authorization"), said("accept-language"));
@@ -148,6 +151,15 @@ impl Rig {
     }
     fn wishes(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().iter().filter(|heard| !heard.line.starts_with("GET")).cloned().collect()
+    }
+}
+fn caller(locked: bool, authorization: Option<&str>) -> (StatusCode, Json<Value>) {
+    match authorization {
+        _ if !locked => (StatusCode::OK, Json(json!({ "access": "open", "name": "anonymous", "roles": ["owner", "burglar"] }))),
+        Some("Bearer s3cret") => (StatusCode::OK, Json(json!({ "access": "known", "name": "kim", "roles": ["owner"] }))),
+        Some("Bearer cr0wbar") => (StatusCode::OK, Json(json!({ "access": "known", "name": "choi", "roles": ["burglar"] }))),
+        Some("Bearer b0ss") => (StatusCode::OK, Json(json!({ "access": "known", "name": "lee", "roles": ["operator"] }))),
+        _ => (StatusCode::UNAUTHORIZED, Json(json!({ "detail": "this token is not known here" }))),
     }
 }
 fn dial() -> Value {
@@ -488,4 +500,31 @@ async fn who_is_not_known_is_asked_and_the_token_goes_with_every_request_after()
     assert_eq!(status, StatusCode::OK);
     assert!(rig.heard.lock().unwrap().iter().all(|heard| heard.authorization.as_deref() == Some("Bearer s3cret")));
     assert!(!post(&app, "/app/sign-in", "token=a%0d%0ab%3b").await.1.contains_key("set-cookie"), "what is no token is not kept");
+}
+
+#[tokio::test]
+async fn a_token_that_the_doors_do_not_take_is_not_kept_and_it_is_said_why() {
+    let rig = Rig::default();
+    *rig.locked.lock().unwrap() = true;
+    let (status, headers, page) = post(&rig.console(), "/app/sign-in", "token=guessed").await;
+    assert!(status == StatusCode::UNAUTHORIZED && !headers.contains_key("set-cookie"), "{headers:?}");
+    assert!(page.contains("this token is not known here") && page.contains("name=\"token\""), "{page}");
+    let (status, _, page) = post(&rig.console(), "/app/sign-in", "token=a%0d%0ab%3b").await;
+    assert!(status == StatusCode::BAD_REQUEST && page.contains("That is no token"), "{page}");
+}
+
+#[tokio::test]
+async fn readers_are_offered_the_desks_and_tables_that_are_theirs() {
+    let rig = Rig::default();
+    *rig.locked.lock().unwrap() = true;
+    let app = rig.console();
+    let as_who = async |token: &str| {
+        let (_, _, page) = send(&app, Request::get("/app").header(header::COOKIE, format!("token={token}")), "").await;
+        let of = ["/app/as/owner\"", "/app/as/burglar\"", "/app/house/lamps\"", "/app/house/bills\"", "/app/board\""];
+        of.map(|link| page.contains(link))
+    };
+    assert_eq!(as_who("s3cret").await, [true, false, true, true, false], "an owner's");
+    assert_eq!(as_who("cr0wbar").await, [false, true, true, false, false], "a burglar's");
+    assert_eq!(as_who("b0ss").await, [true; 5], "an operator sees everything");
+    assert_eq!(as_who("").await, [true; 5], "to who has not said who they are all is offered, and then asks");
 }

@@ -73,6 +73,9 @@ pub struct GatewayRoute {
     pub to: Backend,
 }
 
+/// Where each context tells callers who they are.
+const CALLER: &str = "/caller";
+
 /// Routes as data. What no route names is not reachable.
 pub struct Gateway {
     routes: Vec<GatewayRoute>,
@@ -111,8 +114,12 @@ impl Gateway {
         to.enter(&self.phrases, request).await
     }
 
-    /// The route of a path: the longest prefix that ends where a segment ends.
+    /// The route of a path: the longest prefix that ends where a segment ends. Who the caller is any context can say.
     fn find(&self, path: &str) -> Option<&Backend> {
+        if path == CALLER {
+            let running = self.routes.iter().find(|route| route.to.is_running());
+            return running.or(self.routes.first()).map(|route| &route.to);
+        }
         let leads = |route: &&GatewayRoute| {
             path.strip_prefix(&*route.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
@@ -280,6 +287,20 @@ mod tests {
         assert_eq!(reached(&gateway, "/orders").await, "order");
         orders.set(None);
         assert_eq!(send(&gateway, request("/orders", &[])).await.0, 503);
+    }
+
+    #[tokio::test]
+    async fn who_the_caller_is_says_whichever_context_runs() {
+        let (orders, payments) = (backend("order"), backend("pay"));
+        let gateway = gateway(vec![route("/orders", &orders), route("/payments", &payments)]);
+        for (silent, says) in [(&orders, "pay"), (&payments, "order")] {
+            silent.set(None);
+            assert_eq!(reached(&gateway, "/caller").await, says);
+            silent.set(Some(echo(if says == "pay" { "order" } else { "pay" })));
+        }
+        orders.set(None);
+        payments.set(None);
+        assert_eq!(send(&gateway, request("/caller", &[])).await.0, 503);
     }
 
     #[tokio::test]

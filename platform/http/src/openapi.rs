@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 /// OpenAPI 3.1 of a context's collections, as the context serves it under `/openapi.json`.
 pub fn document<'a>(system: &str, context: &str, doors: impl IntoIterator<Item = &'a dyn Collection>) -> Value {
     let mut schemas = Map::from_iter([("problem".to_owned(), problem_schema()), ("links".to_owned(), links_schema())]);
-    let mut paths = Map::from_iter([("/".to_owned(), json!({ "get": index() }))]);
+    let mut paths =
+        Map::from_iter([("/".to_owned(), json!({ "get": index() })), ("/caller".to_owned(), json!({ "get": caller() }))]);
     for door in doors {
         let named = Named::of(door);
         let row = row_schema(&mut schemas, door);
@@ -265,6 +266,21 @@ fn index() -> Value {
     let responses =
         Responses::default().with(200, "Where everything is", json!({}), json!({ "application/hal+json": { "schema": schema } }));
     json!({ "operationId": "index", "summary": "Where everything is", "responses": responses.problems(&[500]).0 })
+}
+fn caller() -> Value {
+    let text = json!({ "type": "string" });
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "access": { "enum": ["open", "known"], "description": "Whether callers have to say who they are" },
+            "name": text,
+            "roles": { "type": "array", "items": text, "description": "All that doors here name, where access is open" },
+        },
+        "required": ["access", "name", "roles"],
+    });
+    let content = json!({ "application/json": { "schema": schema } });
+    let responses = Responses::default().with(200, "Who the caller is here", json!({}), content);
+    json!({ "operationId": "caller", "summary": "Who the caller is here", "responses": responses.problems(&[400, 401, 500, 503]).0 })
 }
 fn parameter(name: &str, place: &str, description: &str, schema: Value) -> Value {
     json!({ "name": name, "in": place, "description": description, "required": place == "path", "schema": schema })

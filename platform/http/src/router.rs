@@ -123,6 +123,7 @@ enum Target<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Own {
     Index,
+    Caller,
     Document,
     Health,
     Liveness,
@@ -132,6 +133,7 @@ enum Own {
 }
 const OWN: &[(&str, Own)] = &[
     ("/", Own::Index),
+    ("/caller", Own::Caller),
     ("/openapi.json", Own::Document),
     ("/actuator/health", Own::Health),
     ("/actuator/health/liveness", Own::Liveness),
@@ -169,7 +171,7 @@ impl Doors {
                 let detail = "there is nothing at this path".to_owned();
                 return Err(Refused::plain(StatusCode::NOT_FOUND, "no-such-path", detail));
             }
-            Target::Own(own) => return Ok(self.own(own, &head.headers).await),
+            Target::Own(own) => return self.own(own, &head.headers).await,
             Target::All(entry) | Target::Found(entry) | Target::One(entry, _) | Target::Command(entry, ..) => entry,
         };
         // who it is comes before all else that may be wrong
@@ -195,8 +197,8 @@ impl Doors {
         }
     }
 
-    async fn own(&self, own: Own, headers: &HeaderMap) -> Response {
-        match own {
+    async fn own(&self, own: Own, headers: &HeaderMap) -> Result<Response, Refused> {
+        Ok(match own {
             Own::Index => {
                 let base = base(headers);
                 let to = |path: &str| json!({ "href": format!("{base}{path}") });
@@ -208,6 +210,7 @@ impl Doors {
                     json!({ "system": self.house.system, "context": self.core.context, "_links": links }).to_string(),
                 )
             }
+            Own::Caller => self.caller(headers).await?,
             Own::Document => {
                 let text = self.document.get_or_init(|| {
                     let doors = self.entries.iter().map(|entry| &*entry.door as &dyn Collection);
@@ -220,7 +223,16 @@ impl Doors {
             Own::Readiness => health::ready(self).await,
             Own::Info => health::info(self),
             Own::Metrics => health::metrics(self).await,
-        }
+        })
+    }
+    /// Who the caller is here, so that they can tell whether their token is taken, and for what.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Response, Refused> {
+        let by = self.house.access.caller(headers, &self.roles).await?;
+        let access = if self.house.access.is_open() { "open" } else { "known" };
+        let text = json!({ "access": access, "name": by.name, "roles": by.roles }).to_string();
+        let mut answer = written(StatusCode::OK, HeaderValue::from_static("application/json"), text);
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
     }
 
     fn pen(&self, entry: &Entry, headers: &HeaderMap) -> Pen {

@@ -452,7 +452,7 @@ async fn what_the_document_names_is_what_the_doors_do() {
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(
         paths.keys().collect::<Vec<_>>(),
-        ["/", "/lamps", "/lamps/{id}", "/lamps/{id}/on", "/lamps/{id}/off", "/bills", "/bills/{id}"]
+        ["/", "/caller", "/lamps", "/lamps/{id}", "/lamps/{id}/on", "/lamps/{id}/off", "/bills", "/bills/{id}"]
     );
     let statuses = |path: &str, method: &str| {
         document["paths"][path][method]["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()

@@ -71,6 +71,20 @@ async fn a_token_that_is_not_known_is_refused_however_near_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_asks_is_told_who_they_are_here() {
+    let home = home().await;
+    let told = home.send("GET", "/caller", &[BOTH], "").await;
+    assert_eq!(told.json(), json!({ "access": "known", "name": "both", "roles": ["resident", "caretaker"] }));
+    assert_eq!((told.status.as_u16(), told.header("cache-control")), (200, "no-store"));
+    assert_eq!(home.send("GET", "/caller", &[], "").await.no(), (401, "unauthenticated".into()));
+    let unknown = [("authorization", "Bearer token-of-choi0000"), ("accept-language", "ko")];
+    let told = home.send("GET", "/caller", &unknown, "").await;
+    assert!(told.no() == (401, "bad-token".into()) && told.text.contains("토큰"), "{}", told.text);
+    let told = Home::new().await.get("/caller").await.json();
+    assert_eq!((&told["access"], &told["name"]), (&json!("open"), &json!("anonymous")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_is_for_its_role_alone_and_a_look_for_those_who_see_something() {
     let home = home().await;
     for (method, path) in ROUTES {

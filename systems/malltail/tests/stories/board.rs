@@ -1,9 +1,10 @@
 //! The board of malltail, found by probing: what it shows, and that its copies are up to date. `just board` writes the copies.
-use jumun_malltail::{Settings, contract, delivery, order, pay, provider, shipping, shop, system};
+use jumun_malltail::{OFFER, Settings, contract, delivery, order, pay, provider, shipping, shop, system};
 use jumun_model::Event;
 use jumun_runtime::{Chance, Inconsistent, System, TokioClock, keep};
-use jumun_testkit::{NOON, boards};
+use jumun_testkit::{NOON, boards, unspoken};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -58,6 +59,11 @@ fn every_wish_has_an_example_and_somebody_who_wishes_it() {
 #[test]
 fn every_line_of_a_door_is_a_command_that_leads_to_a_fact() {
     boards(&malltail()).lines();
+}
+
+#[test]
+fn whoever_reads_korean_sees_no_word_of_the_wire() {
+    assert_eq!(unspoken(&malltail(), OFFER.phrases, "ko"), BTreeSet::new());
 }
 
 #[test]

@@ -109,6 +109,47 @@ async fn while_shipping_is_silent_the_wish_stands_and_is_decided_when_it_answers
     assert_eq!(mall.said("order", number).await, ["OrderRequested", "Ordered", "CancelRequested", "OrderCanceled"]);
 }
 
+/// The wish stands, and order has not heard that the parcel left: customs has it already.
+async fn wished_while_customs_decides() -> Mall {
+    let mall = Mall::new().await;
+    let number = mall.order().await;
+    mall.stop("order").await;
+    mall.put("/shopManagements/1/acceptorder").await;
+    mall.until("/shippings/1", "shippingStatus", "ShippingStarted").await;
+    mall.put("/shippings/1/completeshipping").await;
+    mall.until("/deliveries/1", "customsStatus", "Waiting").await;
+    mall.stop("shipping").await;
+    mall.start("order").await;
+    assert_eq!((mall.cancel(number).await.status, mall.get("/orders/1").await.text("orderStatus")), (202, "CancelRequested"));
+    mall
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_stands_when_customs_rejects_the_goods_brings_no_money_back() {
+    let mall = wished_while_customs_decides().await;
+    assert_eq!(mall.put("/deliveries/1/rejectcustoms").await.status, 200);
+    mall.until("/orders/1", "orderStatus", "Canceled").await;
+    mall.start("shipping").await;
+    mall.settle().await;
+    Mall::shows(&mall.get("/orders/1").await.body, &json!({ "orderStatus": "Canceled", "reason": "customs" }));
+    assert_eq!(mall.cancel(1).await.no(), (409, "forfeited"));
+    assert_eq!(mall.get("/shippings/1").await.text("shippingStatus"), "ShippingCompleted", "nothing was held");
+    assert_eq!(mall.money(1), BACK[..1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_stands_when_customs_lets_the_goods_in_is_refused_and_they_go_on() {
+    let mall = wished_while_customs_decides().await;
+    assert_eq!(mall.put("/deliveries/1/approvecustoms").await.status, 200);
+    mall.start("shipping").await;
+    mall.settle().await;
+    assert_eq!(mall.get("/orders/1").await.text("orderStatus"), "Ordered");
+    assert_eq!(mall.cancel(1).await.no(), (409, "already-shipped"));
+    assert_eq!(mall.go("/deliveries", 1, "completedelivery").await.status, 200);
+    Mall::shows(&mall.view(1).await, &json!({ "orderStatus": "Ordered", "payStatus": "Paid", "isCustomsApproved": true }));
+    assert_eq!(mall.money(1), BACK[..1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wish_that_stands_is_refused_by_itself_once_the_parcel_has_left() {
     let mall = Mall::new().await;

@@ -1,9 +1,9 @@
 //! The board of screening, found by probing.
 use jumun_model::Event;
 use jumun_runtime::{Inconsistent, System, keep};
-use jumun_screening::{Settings, contract, hospital, reservation, screening, system};
-use jumun_testkit::boards;
-use std::path::Path;
+use jumun_screening::{OFFER, Settings, contract, hospital, reservation, screening, system};
+use jumun_testkit::{boards, unspoken};
+use std::{collections::BTreeSet, path::Path};
 use strum::VariantNames;
 
 fn all() -> System {
@@ -57,4 +57,9 @@ fn a_policy_that_reacts_to_nothing_that_is_published_is_found() {
         });
     system.contexts.push(jumun_runtime::Context::named("deaf", jumun_runtime::Rank::General, 8099).keeps(deaf));
     assert_eq!(system.check(), [Inconsistent::NeverWanted { context: "deaf", policy: "Deaf", publisher: "hospital" }]);
+}
+
+#[test]
+fn whoever_reads_korean_sees_no_word_of_the_wire() {
+    assert_eq!(unspoken(&all(), OFFER.phrases, "ko"), BTreeSet::new());
 }
