@@ -42,6 +42,7 @@ pub enum Entry {
     Void,
 }
 impl Entry {
+    const ALL: [Entry; 4] = [Entry::Charge, Entry::Decline, Entry::Refund, Entry::Void];
     pub const fn as_str(self) -> &'static str {
         match self {
             Entry::Charge => "charge",
@@ -54,8 +55,8 @@ impl Entry {
 
 /// What is written there: `(key, kind)` once, with its amount.
 pub trait Ledger: Send {
-    /// The amount of that line, if it is there.
-    fn find(&mut self, key: &str, kind: Entry) -> Option<Won>;
+    /// The lines under a key, with their amounts.
+    fn of(&mut self, key: &str) -> BTreeMap<Entry, Won>;
     fn write(&mut self, key: &str, kind: Entry, amount: Won, at: Timestamp);
     /// Makes everything written so far durable; nothing is answered before.
     fn settle(&mut self) {}
@@ -71,8 +72,10 @@ impl MemoryLedger {
     }
 }
 impl Ledger for MemoryLedger {
-    fn find(&mut self, key: &str, kind: Entry) -> Option<Won> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&(key.to_owned(), kind)).copied()
+    fn of(&mut self, key: &str) -> BTreeMap<Entry, Won> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = (key.to_owned(), Entry::ALL[0]);
+        lines.range(first..).take_while(|((of, _), _)| of == key).map(|((_, kind), amount)| (*kind, *amount)).collect()
     }
     fn write(&mut self, key: &str, kind: Entry, amount: Won, _: Timestamp) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((key.to_owned(), kind), amount);
@@ -96,9 +99,15 @@ impl FileLedger {
     }
 }
 impl Ledger for FileLedger {
-    fn find(&mut self, key: &str, kind: Entry) -> Option<Won> {
-        let mut find = self.0.prepare_cached("select amount from ledger where key = ? and kind = ?").ok()?;
-        find.query_row((key, kind.as_str()), |row| row.get::<_, i64>(0)).ok().map(|amount| Won(amount.unsigned_abs()))
+    fn of(&mut self, key: &str) -> BTreeMap<Entry, Won> {
+        let mut find = self.0.prepare_cached("select kind, amount from ledger where key = ?").expect("the ledger is there");
+        let line = |row: &rusqlite::Row| {
+            let (kind, amount) = (row.get_ref(0)?.as_str()?, row.get::<_, i64>(1)?);
+            let kind = Entry::ALL.into_iter().find(|entry| entry.as_str() == kind);
+            Ok(kind.map(|kind| (kind, Won(amount.unsigned_abs()))))
+        };
+        let lines = find.query_map([key], line).and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>);
+        lines.expect("the provider's ledger can be read").into_iter().flatten().collect()
     }
     fn write(&mut self, key: &str, kind: Entry, amount: Won, at: Timestamp) {
         if !self.1 {
@@ -118,10 +127,11 @@ impl Ledger for FileLedger {
 /// What the provider does for a key: the same for the same key, whenever and however often it is asked.
 fn charge(ledger: &mut dyn Ledger, ask: &Charge, declined: bool, at: Timestamp) -> Charged {
     let key = &ask.key;
-    if ledger.find(key, Entry::Void).is_some() || ledger.find(key, Entry::Decline).is_some() {
+    let there = ledger.of(key);
+    if there.contains_key(&Entry::Void) || there.contains_key(&Entry::Decline) {
         return Charged::No;
     }
-    if ledger.find(key, Entry::Charge).is_some() {
+    if there.contains_key(&Entry::Charge) {
         return Charged::Yes;
     }
     let (entry, answer) = if declined { (Entry::Decline, Charged::No) } else { (Entry::Charge, Charged::Yes) };
@@ -129,8 +139,9 @@ fn charge(ledger: &mut dyn Ledger, ask: &Charge, declined: bool, at: Timestamp) 
     answer
 }
 fn refund(ledger: &mut dyn Ledger, key: &str, at: Timestamp) -> Option<Refunded> {
-    let amount = ledger.find(key, Entry::Charge)?;
-    if ledger.find(key, Entry::Refund).is_none() {
+    let there = ledger.of(key);
+    let amount = *there.get(&Entry::Charge)?;
+    if !there.contains_key(&Entry::Refund) {
         ledger.write(key, Entry::Refund, amount, at);
     }
     Some(Refunded { amount })
@@ -139,7 +150,7 @@ fn void(ledger: &mut dyn Ledger, key: &str, at: Timestamp) -> Voided {
     if let Some(Refunded { amount }) = refund(ledger, key, at) {
         return Voided::Refunded(amount);
     }
-    if ledger.find(key, Entry::Void).is_none() {
+    if !ledger.of(key).contains_key(&Entry::Void) {
         ledger.write(key, Entry::Void, Won(0), at);
     }
     Voided::NeverCharged
@@ -494,15 +505,16 @@ mod tests {
     fn a_ledger_in_a_file_answers_as_one_in_memory() {
         for_all(steps(), |steps| {
             let (mut file, mut memory) = (FileLedger::open(Path::new(":memory:")).unwrap(), MemoryLedger::default());
+            for ledger in [&mut file as &mut dyn Ledger, &mut memory] {
+                ledger.write("order/8/charge", Entry::Charge, AMOUNT, NOON); // another's, which is none of ours
+            }
             for (index, step) in steps.into_iter().enumerate() {
                 assert_eq!(carry_out_step(&mut file, step), carry_out_step(&mut memory, step));
                 if index % 2 == 0 {
                     file.settle();
                 }
             }
-            for entry in [Entry::Charge, Entry::Decline, Entry::Refund, Entry::Void] {
-                assert_eq!(file.find(KEY, entry), memory.find(KEY, entry));
-            }
+            assert_eq!(file.of(KEY), memory.of(KEY));
         });
     }
 }
