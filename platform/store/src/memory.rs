@@ -23,6 +23,8 @@ struct Disk {
     waiting: Vec<Queued>,
     /// How many groups are still to be refused.
     refusals: usize,
+    /// The number that is given away next, whoever has it.
+    outdated: Option<u64>,
 }
 type Queued = (Change, oneshot::Sender<StoreResult<()>>);
 type Delay = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -97,6 +99,10 @@ impl MemoryStore {
         if on.opened == self.opened {
             on.power_off();
         }
+    }
+    /// The next number that is reserved is this one, as from a block that was reserved before somebody chose it.
+    pub fn reserves(&self, number: u64) {
+        self.disk.lock().outdated = Some(number);
     }
     /// The next `groups` groups of changes fail as a whole.
     pub fn refuse(&self, groups: usize) {
@@ -367,6 +373,9 @@ impl Store for MemoryStore {
     }
     fn reserve<'a>(&'a self, table: &'static str) -> Waiting<'a, u64> {
         done(self.table(table).and_then(|_| self.live()).map(|mut on| {
+            if let Some(number) = on.outdated.take() {
+                return number;
+            }
             let Disk { durable, syncing, waiting, .. } = &mut *on;
             let queued = |number| {
                 syncing.iter().chain(&*waiting).flat_map(|(c, _)| &c.writes).any(|w| w.table == table && w.number == number)

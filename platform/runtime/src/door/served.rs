@@ -65,15 +65,7 @@ impl<K: Keeping> Served<K> {
             }
             self.free(core, key, claim.case.number).await?;
         }
-        let number = match call.number.or(chosen) {
-            Some(number) => number,
-            None => {
-                let number = core.store.reserve(K::NAME).await.map_err(silent)?;
-                self.desk.fresh(number);
-                number
-            }
-        };
-        if call.number.is_some() {
+        if let Some(number) = call.number {
             let theirs = match own {
                 Some(own) => self.is_of(core, number, own).await?,
                 None => true,
@@ -83,31 +75,46 @@ impl<K: Keeping> Served<K> {
             }
         }
         let command = wanted.map_err(|no| Problem::of(&no, None))?;
-        let case = Case::new(K::ROOT, number);
-        let claim = call.key.clone().zip(fingerprint.clone()).map(|(key, fingerprint)| Claim {
-            key,
-            fingerprint,
-            case: case.clone(),
-            at: core.clock.now(),
-        });
-        let wish = Wish {
-            number,
-            case: &case,
-            by: &call.by,
-            cause: None,
-            trace: call.trace.as_deref(),
-            command,
-            mark: None,
-            claim,
-            at_version: call.at_version,
-            at_try: None,
-        };
-        let (number, opened) = match self.desk.handle(core, wish).await {
-            Ok(state) => (number, chosen.is_none() || state.news),
-            // two at once with the same key: the one that came second waits for the first's case
-            Err(Failure::Claimed(claim)) if Some(&claim.fingerprint) == fingerprint.as_ref() => (claim.case.number, true),
-            Err(Failure::Refused(no)) => return Err(Problem::of(&no, call.number.or(chosen))),
-            Err(why) => return Err(why.into()),
+        let named = call.number.or(chosen);
+        let (number, opened) = loop {
+            let number = match named {
+                Some(number) => number,
+                None => {
+                    let number = core.store.reserve(K::NAME).await.map_err(silent)?;
+                    self.desk.fresh(number);
+                    number
+                }
+            };
+            let case = Case::new(K::ROOT, number);
+            let claim = call.key.clone().zip(fingerprint.clone()).map(|(key, fingerprint)| Claim {
+                key,
+                fingerprint,
+                case: case.clone(),
+                at: core.clock.now(),
+            });
+            let wish = Wish {
+                number,
+                case: &case,
+                by: &call.by,
+                cause: None,
+                trace: call.trace.as_deref(),
+                command: command.clone(),
+                mark: None,
+                claim,
+                at_version: call.at_version.or(named.is_none().then_some(0)),
+                at_try: None,
+            };
+            match self.desk.handle(core, wish).await {
+                Ok(state) => break (number, chosen.is_none() || state.news),
+                // two at once with the same key: the one that came second waits for the first's case
+                Err(Failure::Claimed(claim)) if Some(&claim.fingerprint) == fingerprint.as_ref() => {
+                    break (claim.case.number, true);
+                }
+                // a number that was reserved, and that a client chose before it was used: another will do
+                Err(Failure::Changed) if named.is_none() => {}
+                Err(Failure::Refused(no)) => return Err(Problem::of(&no, named)),
+                Err(why) => return Err(why.into()),
+            }
         };
         let reply = self.reply(core, line, number, opened, &call.by).await;
         if let Some(key) = call.key.filter(|_| withdrawn(&reply)) {

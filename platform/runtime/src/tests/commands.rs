@@ -124,6 +124,22 @@ async fn two_at_once_with_one_key_are_one_case() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reserved_number_that_somebody_chose_meanwhile_is_theirs_and_whoever_reserved_it_gets_another() {
+    let rig = Rig::up(booking::Settings::default()).await;
+    let clinic = rig.clinic(9).await;
+    assert_eq!(shape(rig.book(clinic).await).number, 1);
+    for key in [None, Some("k".to_owned())] {
+        let before = rig.get("/bookings", 1).await;
+        rig.store("booking").reserves(1);
+        let opens = Call { key, ..call(None, json!({ "clinicId": clinic })) };
+        let opened = shape(rig.calling("/bookings", Verb::Open, opens).await);
+        assert!(opened.number > 1 && opened.body["status"] == "Booked", "{opened:?}");
+        assert_eq!(rig.get("/bookings", 1).await, before);
+    }
+    assert_eq!(rig.rows("/bookings").await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_with_its_key_is_answered_even_at_a_version_that_is_gone() {
     let rig = lone(Duration::from_millis(1)).await;
     let add = || Call { key: Some("k".to_owned()), at_version: Some(1), ..call(Some(1), json!({ "Add": 5 })) };

@@ -8,5 +8,6 @@ mod pools;
 mod rebuild;
 mod rig;
 mod stories;
+mod tallies;
 mod toys;
 mod views;

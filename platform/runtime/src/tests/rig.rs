@@ -1,5 +1,8 @@
 //! The toys on memory stores and a paused clock, with a wire between them that tests steer.
-use super::toys::{booking, clinic, diary, gazette, page};
+use super::{
+    tallies,
+    toys::{booking, clinic, diary, gazette, page},
+};
 use crate::{
     Asked, Chance, Clock, Context, Hub, Neighbourhood, Running, Settings, System, TokioClock, Transport, Unanswered,
     door::{Call, Collection, Problem, Reply, Shape, Verb},
@@ -85,7 +88,14 @@ impl Rig {
     /// With everything stopped.
     pub(super) fn stopped(toy: booking::Settings, settings: Settings) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::at(Timestamp::EPOCH));
-        let contexts = vec![clinic::context(), booking::context(toy), diary::context(), page::context(), gazette::context()];
+        let contexts = vec![
+            clinic::context(),
+            booking::context(toy),
+            diary::context(),
+            page::context(),
+            gazette::context(),
+            tallies::context(),
+        ];
         let system = System { name: "toys", topic: "toys", contexts, providers: Vec::new() };
         assert_eq!(system.check(), []);
         let mut around = Neighbourhood::of(&system, Arc::clone(&clock), Arc::new(Chance::seeded(7)), settings);
@@ -96,7 +106,7 @@ impl Rig {
         let disks = contexts.keys().map(|&name| (name, MemoryDisk::new())).collect();
         Rig { contexts, disks, stores: BTreeMap::new(), running: BTreeMap::new(), around, wire, sync: None }
     }
-    /// With everything running but the gazette, which comes later.
+    /// With everything running but the gazette and the census, which come later.
     pub(super) async fn up(toy: booking::Settings) -> Self {
         let mut rig = Rig::stopped(toy, Settings::default());
         for name in ["clinic", "booking", "diary", "page"] {
@@ -191,6 +201,12 @@ impl Rig {
     }
     pub(super) async fn book(&self, clinic: u64) -> Result<Reply, Problem> {
         self.post("/bookings", json!({ "clinicId": clinic })).await
+    }
+    /// As soon as that reader has read all that was said there.
+    pub(super) async fn has_read(&self, context: &'static str, reader: &str, publisher: &'static str) {
+        let newest = self.facts(publisher).await.len() as u64;
+        let position = async || self.store(context).position(reader, publisher).await.unwrap().map_or(0, |it| it.seq);
+        until_is("all is read", newest, position).await;
     }
     /// The facts of that context, which runs, by case and name.
     pub(super) async fn facts(&self, context: &'static str) -> Vec<Fact> {

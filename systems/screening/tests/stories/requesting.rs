@@ -231,3 +231,30 @@ async fn a_key_repeats_what_was_answered_and_is_free_again_after_a_503() {
     assert_eq!(ward.seats(number).await, (1, 2), "one seat, however often it was asked for");
     ward.adds_up().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_request_was_given_up_while_nobody_was_there_to_say_so_is_free_too() {
+    let ward = Ward::new().await;
+    let number = ward.hospital(1).await;
+    let with_key = || {
+        let head = [("content-type", "application/json"), ("idempotency-key", "moons-request")];
+        let body = json!({ "hospitalId": number, "chkDate": DATE, "custNm": "MOON" }).to_string();
+        let ward = &ward;
+        async move { ward.send("POST", "/screenings", &head, body.into()).await }
+    };
+    ward.line("hospital", Line::Lost);
+    let dies = async {
+        tokio::time::sleep(ms(300)).await;
+        ward.kill("screening");
+        ward.start("screening").await;
+    };
+    let (unheard, ()) = join(with_key(), dies).await;
+    assert_eq!(unheard.status, 503, "its process died under it");
+    ward.until("/screenings/1", "status", "REJECTED").await;
+    ward.line("hospital", Line::Through);
+    tokio::time::sleep(Duration::from_secs(10)).await; // until it asks again
+    let repeated = with_key().await;
+    assert_eq!((repeated.status, repeated.number()), (201, 2), "{repeated:?}");
+    assert_eq!(with_key().await.number(), 2);
+    ward.adds_up().await;
+}
