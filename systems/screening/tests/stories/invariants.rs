@@ -51,6 +51,18 @@ pub(crate) fn always(story: &Visiting, world: &World) -> Vec<String> {
             wrong.push(format!("hospital {hospital} was acknowledged (closed: {closed}), and is {there:?}"));
         }
     }
+    for (hospital, told) in &*story.capacities.borrow() {
+        let there = books.hospitals.get(hospital).map_or(&Value::Null, |there| &there["capacity"]);
+        if there != told {
+            wrong.push(format!("hospital {hospital} was told to have {told} seats, and has {there}"));
+        }
+    }
+    for (number, told) in &*story.names.borrow() {
+        let bears = field(books.screenings.get(number), "custNm");
+        if bears != told {
+            wrong.push(format!("screening {number} was told to be {told}'s, and is {bears:?}'s"));
+        }
+    }
     let mut live = BTreeMap::<&str, Vec<u64>>::new();
     for (&number, screening) in &books.screenings {
         let (status, hospital) = (field(Some(screening), "status"), screening["hospitalId"].as_u64().unwrap_or_default());
@@ -74,6 +86,7 @@ pub(crate) fn always(story: &Visiting, world: &World) -> Vec<String> {
     for (number, told) in &*story.told.borrow() {
         let status = field(books.screenings.get(number), "status");
         let stands = match *told {
+            "taken down" => !status.is_empty(),
             "canceled" => status == "CANCELED",
             _ => [BOOKED, "CANCELED", "FORCE_CANCELED"].contains(&status),
         };

@@ -25,6 +25,9 @@ pub(crate) struct Visiting {
     pub(crate) over: RefCell<BTreeMap<u64, String>>,
     /// Hospitals that somebody was told are there, or are closed.
     pub(crate) hospitals: RefCell<BTreeMap<u64, bool>>,
+    /// The capacity that somebody was told a hospital has now, and the name that a screening bears now.
+    pub(crate) capacities: RefCell<BTreeMap<u64, u64>>,
+    pub(crate) names: RefCell<BTreeMap<u64, String>>,
     pub(crate) fates: Fates,
 }
 const fn ms(millis: u64) -> Duration {
@@ -60,6 +63,18 @@ impl Visiting {
         }
         None
     }
+    async fn resize(&self, world: &World, hospital: u64, seats: u64) {
+        let resized = call(Some(hospital), json!({ "capacity": seats }));
+        if let Ok(Ok(Reply::Done(_))) = world.call("/hospitals", Verb::Edit, resized).await {
+            self.capacities.borrow_mut().insert(hospital, seats);
+        }
+    }
+    async fn rename(&self, world: &World, number: u64, name: String) {
+        let renamed = call(Some(number), json!({ "custNm": name }));
+        if let Ok(Ok(Reply::Done(_))) = world.call("/screenings", Verb::Edit, renamed).await {
+            self.names.borrow_mut().insert(number, name);
+        }
+    }
     async fn close(&self, world: &World, hospital: u64) {
         for _ in 0..20 {
             let closed = world.call("/hospitals", Verb::Command("close"), call(Some(hospital), Value::Null)).await;
@@ -90,7 +105,10 @@ impl Visiting {
                         self.told.borrow_mut().insert((shape.number, "booked"));
                         number = Some(shape.number);
                     }
-                    Ok(Ok(Reply::Done(shape) | Reply::NotYet(shape))) => number = Some(shape.number),
+                    Ok(Ok(Reply::Done(shape) | Reply::NotYet(shape))) => {
+                        self.told.borrow_mut().insert((shape.number, "taken down"));
+                        number = Some(shape.number);
+                    }
                     Ok(Err(Problem { code, left: Some(left), .. })) if code != "no-answer" => number = Some(left),
                     Ok(Err(_)) | Err(Gone) => {}
                 }
@@ -131,8 +149,7 @@ impl Visiting {
                 if let Some(number) = self.request(world, &name, hospital, date).await {
                     // some turn out to be one and the same, who returns
                     let name = if world.below(2) == 0 { RETURNING.to_owned() } else { format!("{name}renamed") };
-                    let renamed = json!({ "custNm": name });
-                    let _ = world.call("/screenings", Verb::Edit, call(Some(number), renamed)).await;
+                    self.rename(world, number, name).await;
                 }
             }
             // somebody cancels while it is still being asked for
@@ -154,10 +171,7 @@ impl Visiting {
             pause(world, 2_500).await;
             match world.below(4) {
                 0 => self.close(world, hospital).await,
-                1 => {
-                    let seats = json!({ "capacity": world.below(4) });
-                    let _ = world.call("/hospitals", Verb::Edit, call(Some(hospital), seats)).await;
-                }
+                1 => self.resize(world, hospital, world.below(4)).await,
                 _ => {}
             }
         }
@@ -178,8 +192,7 @@ impl Visiting {
         let first = self.request(world, "customer-0-", hospital, DATES[0]).await;
         let _ = self.request(world, "customer-1-", hospital, DATES[0]).await;
         if let Some(number) = first {
-            let renamed = json!({ "custNm": "customer-0-renamed" });
-            let _ = world.call("/screenings", Verb::Edit, call(Some(number), renamed)).await;
+            self.rename(world, number, "customer-0-renamed".to_owned()).await;
             self.cancel(world, number).await;
         }
         let _ = self.request(world, "customer-2-", hospital, DATES[0]).await;
