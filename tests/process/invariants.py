@@ -4,9 +4,11 @@
 """
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
+import urllib.parse
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +18,15 @@ import lib
 def rows(data, context, sql):
     """Read-only, so that looking changes nothing, also beside a running system. What is not in a file is where a file `<context>.url` says."""
     elsewhere = Path(data, context + ".url")
+    if elsewhere.exists() and (there := urllib.parse.urlsplit(elsewhere.read_text())).scheme == "mysql":
+        # names are quoted as everywhere; a row is a line, a column ends with a tab
+        command = ["mariadb", "--no-defaults", f"-h{there.hostname}", f"-P{there.port}", f"-u{there.username}", "-N", "-B"]
+        command += [f"-D{there.path[1:]}_{context}", "-e", f"SET sql_mode = 'ANSI_QUOTES'; {sql}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+        plain = re.compile(r"\\([0nt\\])")
+        meant = {"0": "\0", "n": "\n", "t": "\t", "\\": "\\"}
+        columns = ([plain.sub(lambda found: meant[found[1]], text) for text in line.split("\t")] for line in done.stdout.split("\n")[:-1])
+        return [tuple(int(text) if text.isdecimal() else text for text in line) for line in columns]
     if elsewhere.exists():
         wanted = f"SELECT coalesce(json_agg(to_json(found)), '[]') FROM ({sql}) AS found"
         command = ["psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", wanted, elsewhere.read_text()]

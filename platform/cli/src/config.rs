@@ -54,7 +54,7 @@ pub(crate) const PLATFORM: &[Key] = &[
     Key {
         name: "store.*",
         default: "sqlite:",
-        meaning: "where that context keeps its data: sqlite: (a file in the data folder), sqlite:PATH, memory:, postgres://user:password@host/database (a build with --features cluster)",
+        meaning: "where that context keeps its data: sqlite: (a file in the data folder), sqlite:PATH, memory:, postgres://user:password@host/database or mysql://user:password@host/database (a build with --features cluster)",
     },
     Key {
         name: "log",

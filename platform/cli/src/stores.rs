@@ -57,7 +57,8 @@ impl Stores {
                 Ok(Arc::new(store))
             }
             Some(("postgres" | "postgresql", _)) => postgres(url, context).await.map_err(unreadable),
-            _ => Err(unreadable("a store is sqlite:, memory: or postgres://…".to_owned())),
+            Some(("mysql", _)) => mysql(url, context).await.map_err(unreadable),
+            _ => Err(unreadable("a store is sqlite:, memory:, postgres://… or mysql://…".to_owned())),
         }
     }
 }
@@ -67,9 +68,18 @@ async fn postgres(url: &str, context: &Context) -> Result<Arc<dyn Store>, String
     let store = jumun_store_postgres::PostgresStore::open(url, context.layout(), context.name).await;
     store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|why| why.to_string())
 }
+#[cfg(feature = "cluster")]
+async fn mysql(url: &str, context: &Context) -> Result<Arc<dyn Store>, String> {
+    let store = jumun_store_mysql::MysqlStore::open(url, context.layout(), context.name).await;
+    store.map(|store| Arc::new(store) as Arc<dyn Store>).map_err(|why| why.to_string())
+}
 #[cfg(not(feature = "cluster"))]
 async fn postgres(_: &str, _: &Context) -> Result<Arc<dyn Store>, String> {
     Err("this build has no PostgreSQL; cargo build --release --features cluster has it".to_owned())
+}
+#[cfg(not(feature = "cluster"))]
+async fn mysql(_: &str, _: &Context) -> Result<Arc<dyn Store>, String> {
+    Err("this build has no MariaDB; cargo build --release --features cluster has it".to_owned())
 }
 
 /// A URL as it may be seen.
@@ -115,7 +125,9 @@ mod tests {
             stores.open(&context, PathBuf::from("/nowhere")).await.err().unwrap()
         };
         assert!(open("redis://kim:hush@db").await.contains("store.order = \"redis://kim:…@db\""));
-        let said = open("postgres://kim:hush@127.0.0.1:1/mall").await;
-        assert!(said.contains("store.order") && !said.contains("hush"), "{said}");
+        for scheme in ["postgres", "mysql"] {
+            let said = open(&format!("{scheme}://kim:hush@127.0.0.1:1/mall")).await;
+            assert!(said.contains("store.order") && !said.contains("a store is") && !said.contains("hush"), "{said}");
+        }
     }
 }

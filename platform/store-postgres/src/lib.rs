@@ -12,6 +12,7 @@ use jumun_model::{Case, Timestamp};
 use jumun_store::{
     Aside, Change, Claim, Committing, Document, Entry, Fact, Layout, Numbers, Page, Position, Query, Store, StoreError,
     StoreResult, Table, Waiting,
+    group::{Job, Jobs, Newest, Standing},
     sql::{self, quoted},
 };
 use rows::{int, kept};
@@ -24,7 +25,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::{AsyncMessage, Config, Error, NoTls, Row, error::SqlState, types::ToSql};
-use writer::{Job, Standing, Writer};
+use writer::Writer;
 
 /// Why a store can not be opened. None of these sentences has a password in it.
 #[derive(Debug, thiserror::Error)]
@@ -83,26 +84,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct PostgresStore {
     layout: Layout,
     pool: Pool,
-    shared: Arc<Shared>,
+    newest: Arc<Newest>,
     jobs: mpsc::UnboundedSender<Job>,
     numbers: Numbers,
     closed: AtomicBool,
     /// Hears what other processes write; it ends with the store.
     listener: tokio::task::JoinHandle<()>,
-}
-
-/// What the writer and the listener tell the readers.
-struct Shared {
-    newest_fact: watch::Sender<u64>,
-    newest_write: watch::Sender<u64>,
-}
-impl Shared {
-    /// Numbers are given in the order of commits, so whoever knows of one may read all below it.
-    fn moved(&self, Standing { fact, write }: Standing) {
-        let later = |newest: &mut u64, to: u64| to > std::mem::replace(newest, to.max(*newest));
-        self.newest_fact.send_if_modified(|newest| later(newest, fact));
-        self.newest_write.send_if_modified(|newest| later(newest, write));
-    }
 }
 
 /// What the server said, without what was asked.
@@ -140,19 +127,18 @@ impl PostgresStore {
         schema::prepare(&mut client, context, &layout).await?;
         let failed = |why: Error| OpenError::Failed { why: told(&why) };
         let standing = writer::standing(&client).await.map_err(failed)?;
-        let shared =
-            Arc::new(Shared { newest_fact: watch::Sender::new(standing.fact), newest_write: watch::Sender::new(standing.write) });
+        let newest = Arc::new(Newest::new(standing));
         let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool =
             Pool::builder(manager).max_size(READERS).wait_timeout(Some(PATIENCE)).runtime(deadpool_postgres::Runtime::Tokio1);
         let pool = pool.build().map_err(|why| OpenError::Failed { why: why.to_string() })?;
         let (jobs, waiting) = mpsc::unbounded_channel();
-        let listener = tokio::spawn(listen(config.clone(), context, Arc::clone(&shared)));
+        let listener = tokio::spawn(listen(config.clone(), context, Arc::clone(&newest)));
         let writer =
-            Writer { config, layout: Arc::new(layout.clone()), context, shared: Arc::clone(&shared), client: Some(client) };
-        tokio::spawn(writer.run(waiting));
+            Writer { config, layout: Arc::new(layout.clone()), context, newest: Arc::clone(&newest), client: Some(client) };
+        tokio::spawn(writer.run(Jobs::new(waiting)));
         let (numbers, closed) = (Numbers::default(), AtomicBool::new(false));
-        Ok(PostgresStore { layout, pool, shared, jobs, numbers, closed, listener })
+        Ok(PostgresStore { layout, pool, newest, jobs, numbers, closed, listener })
     }
 
     fn table(&self, name: &str) -> StoreResult<&Table> {
@@ -220,11 +206,11 @@ impl Drop for PostgresStore {
 }
 
 /// Hears from the server what other processes wrote, and looks for itself after each connection that was lost.
-async fn listen(config: Config, context: &'static str, shared: Arc<Shared>) {
+async fn listen(config: Config, context: &'static str, newest: Arc<Newest>) {
     loop {
         let heard = async {
             let (client, mut connection) = config.connect(NoTls).await?;
-            let shares = Arc::clone(&shared);
+            let heard = Arc::clone(&newest);
             let messages = tokio::spawn(async move {
                 while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                     let AsyncMessage::Notification(notice) = message else { continue };
@@ -232,11 +218,11 @@ async fn listen(config: Config, context: &'static str, shared: Arc<Shared>) {
                         .payload()
                         .split_once(' ')
                         .and_then(|(fact, write)| Some(Standing { fact: fact.parse().ok()?, write: write.parse().ok()? }));
-                    told.into_iter().for_each(|standing| shares.moved(standing));
+                    told.into_iter().for_each(|standing| heard.moved(standing));
                 }
             });
             client.batch_execute(&format!("LISTEN {}", quoted(&format!("jumun {context}")))).await?;
-            shared.moved(writer::standing(&client).await?);
+            newest.moved(writer::standing(&client).await?);
             let _ = messages.await;
             Ok::<_, Error>(())
         };
@@ -394,10 +380,10 @@ impl Store for PostgresStore {
         })
     }
     fn newest_fact(&self) -> watch::Receiver<u64> {
-        self.shared.newest_fact.subscribe()
+        self.newest.fact.subscribe()
     }
     fn newest_write(&self) -> watch::Receiver<u64> {
-        self.shared.newest_write.subscribe()
+        self.newest.write.subscribe()
     }
     fn release_leases<'a>(&'a self, now: Timestamp) -> Waiting<'a, ()> {
         self.ask(|tell| Job::Release(now, tell))

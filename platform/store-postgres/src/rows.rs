@@ -17,7 +17,7 @@ pub(crate) fn int(n: u64) -> i64 {
 pub(crate) fn kept(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
-fn uint(row: &Row, column: usize) -> u64 {
+pub(crate) fn uint(row: &Row, column: usize) -> u64 {
     u64::try_from(row.get::<_, i64>(column)).unwrap_or_default()
 }
 fn time(row: &Row, column: usize) -> Timestamp {

@@ -2,7 +2,7 @@
 use crate::OpenError;
 use jumun_store::{
     Layout, Table,
-    sql::{entries, key, quoted, text, view},
+    sql::{self, entries, key, quoted, text, view},
 };
 use std::collections::BTreeSet;
 use tokio_postgres::Client;
@@ -34,7 +34,7 @@ const OWN_NAMES: [&str; 8] = ["meta", "standing", "counts", "reserved", "journal
 
 /// Checks whose schema it is and brings it to this layout. One process at a time does this.
 pub(crate) async fn prepare(client: &mut Client, context: &str, layout: &Layout) -> Result<(), OpenError> {
-    names(layout)?;
+    sql::names(layout, &OWN_NAMES).map_err(|(table, name)| OpenError::Layout { table, name })?;
     let failed = |why: tokio_postgres::Error| OpenError::Failed { why: crate::told(&why) };
     let work = client.transaction().await.map_err(failed)?;
     work.execute("SELECT pg_advisory_xact_lock(hashtext($1))", &[&format!("jumun {context}")]).await.map_err(failed)?;
@@ -77,20 +77,6 @@ pub(crate) async fn prepare(client: &mut Client, context: &str, layout: &Layout)
         work.batch_execute(&bring_keys(table, &there)).await.map_err(failed)?;
     }
     work.commit().await.map_err(failed)
-}
-
-/// Every name that the schema would hold, once.
-fn names(layout: &Layout) -> Result<(), OpenError> {
-    let mut taken = OWN_NAMES.map(str::to_owned).into_iter().collect::<BTreeSet<_>>();
-    for table in layout {
-        let entry = table.entries.then(|| format!("{}_entry", table.name));
-        for name in [Some(table.name.to_owned()), Some(view(table.name)), entry].into_iter().flatten() {
-            if !taken.insert(name.clone()) {
-                return Err(OpenError::Layout { table: table.name, name });
-            }
-        }
-    }
-    Ok(())
 }
 
 fn bring(table: &Table) -> String {

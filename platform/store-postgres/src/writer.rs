@@ -2,17 +2,19 @@
 //!
 //! Every writer of a context, of whatever process, begins by locking the one row of `standing`, takes its numbers from there, and lets go of it by
 //! committing. So numbers are given in the order of commits: whoever sees a fact sees all that have lower numbers.
-use crate::{Shared, rows::int, sheet::Sheet};
+use crate::{
+    rows::{int, uint},
+    sheet,
+};
 use futures_util::FutureExt;
-use jumun_model::Timestamp;
-use jumun_store::{Block, Change, Layout, StoreError, StoreResult, sql::quoted};
+use jumun_store::{
+    Block, Change, Layout, StoreError, StoreResult,
+    group::{Answer, Job, Jobs, Newest, Standing, Work},
+    sql::quoted,
+};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::{Client, Config, Error, NoTls, Transaction};
 
-/// The most that one transaction takes.
-const GROUP: usize = 512;
-const GROUP_BYTES: usize = 4 << 20;
 /// How many numbers are reserved at a time; as many at the most are skipped after a crash.
 const BLOCK: i64 = 128;
 /// How long a group waits for a server that does not take connections before it is told that nothing was done.
@@ -21,60 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const TRY: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 
-type Tell<T> = oneshot::Sender<StoreResult<T>>;
-
-/// What the writer is asked to do, in this order.
-pub(crate) enum Job {
-    Commit(Box<Change>, Tell<()>),
-    Forget(Timestamp, Tell<()>),
-    Release(Timestamp, Tell<()>),
-    Numbers(&'static str, Tell<Block>),
-    Close(Vec<(&'static str, Block)>, Tell<()>),
-}
-/// What a job comes to.
-enum Answer {
-    Done(StoreResult<()>),
-    Numbers(Block),
-}
-
-impl Job {
-    fn bytes(&self) -> usize {
-        let Job::Commit(change, _) = self else { return 0 };
-        let facts = change.facts.iter().map(|fact| fact.body.len());
-        change.writes.iter().map(|write| write.body.len()).chain(facts).sum()
-    }
-    fn tell(self, answer: Answer) {
-        match (self, answer) {
-            (Job::Commit(_, tell) | Job::Forget(_, tell) | Job::Release(_, tell) | Job::Close(_, tell), Answer::Done(answer)) => {
-                drop(tell.send(answer));
-            }
-            (Job::Numbers(_, tell), Answer::Numbers(block)) => drop(tell.send(Ok(block))),
-            (job, _) => job.fail(&StoreError::Damaged("it was answered what it did not ask".into())),
-        }
-    }
-    fn fail(self, error: &StoreError) {
-        match self {
-            Job::Commit(_, tell) | Job::Forget(_, tell) | Job::Release(_, tell) | Job::Close(_, tell) => {
-                drop(tell.send(Err(error.clone())));
-            }
-            Job::Numbers(_, tell) => drop(tell.send(Err(error.clone()))),
-        }
-    }
-}
-
 /// Where the context stands.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Standing {
-    pub(crate) fact: u64,
-    pub(crate) write: u64,
-}
 pub(crate) async fn standing(client: &Client) -> Result<Standing, Error> {
     let row = client.query_one("SELECT fact, write FROM standing", &[]).await?;
     Ok(read_standing(&row))
 }
 fn read_standing(row: &tokio_postgres::Row) -> Standing {
-    let uint = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-    Standing { fact: uint(0), write: uint(1) }
+    Standing { fact: uint(row, 0), write: uint(row, 1) }
 }
 
 /// How a group ended that was not made.
@@ -94,40 +49,21 @@ pub(crate) struct Writer {
     pub(crate) config: Config,
     pub(crate) layout: Arc<Layout>,
     pub(crate) context: &'static str,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) newest: Arc<Newest>,
     pub(crate) client: Option<Client>,
 }
 
 impl Writer {
     /// Runs until it is told to close, or nobody can tell it anything any more.
-    pub(crate) async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
-        let mut next = None;
-        loop {
-            let Some(job) = (match next.take() {
-                Some(job) => Some(job),
-                None => jobs.recv().await,
-            }) else {
-                return;
-            };
-            if let Job::Close(unused, tell) = job {
-                let _ = tell.send(self.give_back(unused).await);
-                return;
-            }
-            let (mut bytes, mut group) = (job.bytes(), vec![job]);
-            while group.len() < GROUP && bytes < GROUP_BYTES {
-                match jobs.try_recv() {
-                    Ok(job @ Job::Close(..)) => {
-                        next = Some(job);
-                        break;
-                    }
-                    Ok(job) => {
-                        bytes += job.bytes();
-                        group.push(job);
-                    }
-                    Err(_) => break,
+    pub(crate) async fn run(mut self, mut jobs: Jobs) {
+        while let Some(work) = jobs.next().await {
+            match work {
+                Work::Group(group) => self.settle(group).await,
+                Work::Close(unused, tell) => {
+                    let _ = tell.send(self.give_back(unused).await);
+                    return;
                 }
             }
-            self.settle(group).await;
         }
     }
 
@@ -141,7 +77,7 @@ impl Writer {
             };
             match together(client, &layout, context, &group).await {
                 Ok((answers, standing)) => {
-                    self.shared.moved(standing);
+                    self.newest.moved(standing);
                     return group.into_iter().zip(answers).for_each(|(job, answer)| job.tell(answer));
                 }
                 // a connection that was idle while its server restarted is found dead by the first who uses it
@@ -212,7 +148,7 @@ impl Writer {
         if let Some(client) = self.connected(TRY).await
             && let Ok(standing) = standing(client).await
         {
-            self.shared.moved(standing);
+            self.newest.moved(standing);
         }
         answers
     }
@@ -278,34 +214,34 @@ async fn together(
     let lock = "SELECT fact, write, pg_current_xact_id()::text FROM standing FOR UPDATE";
     let row = work.query_one(lock, &[]).await?;
     let (before, transaction): (Standing, String) = (read_standing(&row), row.get(2));
-    let mut sheet = Sheet::read(&work, layout, before, group).await?;
+    let mut sheet = sheet::read(&work, layout, before, group).await?;
     let mut answers = Vec::with_capacity(group.len());
     for job in group {
         answers.push(match job {
             Job::Commit(change, _) => Answer::Done(sheet.make(change)),
             Job::Forget(before, _) => {
-                sheet.write(&work).await?; // what came before it is there for it
+                sheet::write(&mut sheet, &work).await?; // what came before it is there for it
                 work.execute("DELETE FROM claims WHERE at < $1", &[&before.millis()]).await?;
                 Answer::Done(Ok(()))
             }
             Job::Release(now, _) => {
-                sheet.write(&work).await?;
+                sheet::write(&mut sheet, &work).await?;
                 for table in layout {
                     let release =
                         r#"due = $1, leased = false, sent = true, revision = revision + 1 WHERE "of" IS NOT NULL AND leased"#;
                     work.execute(&format!("UPDATE {} SET {release}", quoted(table.name)), &[&now.millis()]).await?;
                 }
-                sheet = Sheet::read(&work, layout, sheet.standing, group).await?;
+                sheet = sheet::read(&work, layout, sheet.standing, group).await?;
                 Answer::Done(Ok(()))
             }
             Job::Numbers(table, _) => {
-                sheet.write(&work).await?;
+                sheet::write(&mut sheet, &work).await?;
                 Answer::Numbers(numbers(&work, table).await?)
             }
             Job::Close(..) => Answer::Done(Ok(())),
         });
     }
-    sheet.write(&work).await?;
+    sheet::write(&mut sheet, &work).await?;
     let standing = sheet.standing;
     if (standing.fact, standing.write) != (before.fact, before.write) {
         work.execute("UPDATE standing SET fact = $1, write = $2", &[&int(standing.fact), &int(standing.write)]).await?;

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 mod attempt;
 mod change;
+pub mod group;
 mod herald;
 mod memory;
 mod numbers;
 mod port;
+pub mod sheet;
 pub mod sql;
 pub mod suite;
 
