@@ -8,7 +8,9 @@
         server.tool("consumer.ConsoleConsumer", "--topic", "orders", "--from-beginning", "--max-messages", "1")
 
     tests/process/kafka_server.py bring          fetches its jars
-    tests/process/kafka_server.py COMMAND …      runs a command with a server beside it, named by JUMUN_TEST_KAFKA
+    tests/process/kafka_server.py COMMAND …      runs a command with a server beside it, named by JUMUN_TEST_KAFKA; its process is named in
+                                                 the file JUMUN_TEST_KAFKA_PID, and whoever sends SIGUSR1 to JUMUN_TEST_KAFKA_KEEPER
+                                                 has it killed and started again
 """
 import base64
 import contextlib
@@ -144,6 +146,7 @@ group.min.session.timeout.ms=1000
             before = log.tell()
             command = self.command(*flags, "-Dorg.apache.logging.log4j.level=INFO", "kafka.Kafka", str(self.settings))
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        (self.folder / "pid").write_text(str(self.process.pid))
         deadline = time.monotonic() + seconds
         # it says so when the controller has let the broker in and its port is open
         while "Kafka Server started" not in (said := self.log.read_bytes()[before:].decode(errors="replace")):
@@ -197,5 +200,11 @@ if __name__ == "__main__":
         print(Kafka.bring())
         sys.exit()
     with kafka() as server:
-        named = {"JUMUN_TEST_KAFKA": server.address, "JUMUN_TEST_KAFKA_PID": str(server.process.pid), "JUMUN_TEST_KAFKA_VERSION": server.version()}
+        signal.signal(signal.SIGUSR1, lambda *_: (server.crash(), server.start()))
+        named = {
+            "JUMUN_TEST_KAFKA": server.address,
+            "JUMUN_TEST_KAFKA_VERSION": server.version(),
+            "JUMUN_TEST_KAFKA_KEEPER": str(os.getpid()),
+            "JUMUN_TEST_KAFKA_PID": str(server.folder / "pid"),
+        }
         sys.exit(subprocess.run(sys.argv[1:], env={**os.environ, **named}).returncode)

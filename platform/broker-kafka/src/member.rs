@@ -18,12 +18,15 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::mpsc, sync::oneshot};
 
-/// How many records are read ahead of who takes them in; above it the consumer pauses, and goes on with signs of life.
+/// How many records are read ahead of who takes them in; above it nothing is polled. The client's own queue is bounded as well.
 const AHEAD: usize = 4_096;
 /// How many records go together at most.
 const BATCH: usize = 512;
 /// How long a poll waits. Nobody wants a record sooner than it comes; this is how soon a reader that leaves is noticed.
 const POLL: Duration = Duration::from_millis(100);
+
+/// How soon it is looked again whether there is room.
+const ROOM: Duration = Duration::from_millis(5);
 
 type Told = Result<Event, BrokerError>;
 
@@ -90,16 +93,10 @@ pub(crate) fn join(settings: &Settings, group: &str, begins: Arc<dyn Begins>) ->
 /// Polls as long as somebody reads.
 fn read(consumer: &BaseConsumer<Seat>, shared: &Shared) {
     let events = consumer.context().events.clone();
-    let mut paused = false;
     while !shared.leaves.load(Ordering::Acquire) && !events.is_closed() {
-        let full = shared.ahead.load(Ordering::Acquire) >= AHEAD;
-        if full != paused {
-            let parts = consumer.assignment();
-            let done = parts.and_then(|parts| if full { consumer.pause(&parts) } else { consumer.resume(&parts) });
-            match done {
-                Ok(()) => paused = full,
-                Err(why) => tracing::debug!(%why, "Kafka: a reader could not pause or go on"),
-            }
+        if shared.ahead.load(Ordering::Acquire) >= AHEAD {
+            thread::park_timeout(ROOM);
+            continue;
         }
         let mut batch = Vec::new();
         let mut wait = POLL;

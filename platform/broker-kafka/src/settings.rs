@@ -2,6 +2,9 @@
 use rdkafka::ClientConfig;
 use std::time::Duration;
 
+/// How long a reader may take nothing in before its parts go to others.
+const MOST: Duration = Duration::from_secs(60);
+
 /// Where the topic is, and how it is read.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -55,6 +58,8 @@ impl Settings {
         // positions are the reader's own; one that the topic does not have leads to the first record, and marks leave out what was taken
         config.set("auto.offset.reset", "earliest");
         config.set("session.timeout.ms", self.session.as_millis().to_string());
+        // who takes nothing in for that long holds up a group whose parts are to move; then it loses its own until it goes on
+        config.set("max.poll.interval.ms", MOST.as_millis().max(self.session.as_millis()).to_string());
         // by its answer a reader learns that parts are to move
         config.set("heartbeat.interval.ms", (self.session.as_millis() / 5).min(500).to_string());
         config

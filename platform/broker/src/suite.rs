@@ -40,7 +40,7 @@ pub async fn all<P: Place>(mut fresh: impl AsyncFnMut() -> P) {
 }
 
 /// How long a check waits for what has to come.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A fact of lamp `number`, the `version`th, which is the `version`th of its journal as well.
 pub fn said(number: u64, version: u64) -> Fact {
