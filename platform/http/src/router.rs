@@ -31,6 +31,7 @@ use serde_json::{Map, Value, json};
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -105,6 +106,8 @@ impl Entry {
     }
 }
 
+/// How long a store may be silent, beyond what a door waits for an outcome, before the caller is told so.
+const SILENT: Duration = Duration::from_secs(10);
 /// A version that nothing ever has.
 const NEVER: u64 = u64::MAX;
 
@@ -308,10 +311,12 @@ impl Doors {
         self.core.tasks.spawn(async move {
             let _ = tell.send(door.call(&core, line, call).await); // whoever called may be gone
         });
-        let reply = match told.await {
-            Ok(reply) => reply,
-            Err(_) if *self.core.tasks.stopping().borrow() => Err(Problem::unavailable("it is being stopped")),
-            Err(_) => return Err(Refused::defect()),
+        let reply = match tokio::time::timeout(self.core.settings.door_deadline + SILENT, told).await {
+            Ok(Ok(reply)) => reply,
+            // it goes on, and whoever repeats it under its key is told how it ended
+            Err(_) => Err(Problem::unavailable("its store does not say what became of it")),
+            Ok(Err(_)) if *self.core.tasks.stopping().borrow() => Err(Problem::unavailable("it is being stopped")),
+            Ok(Err(_)) => return Err(Refused::defect()),
         };
         let reply = reply.map_err(|no| {
             if let Wrong::Refused(kind) = no.wrong

@@ -570,3 +570,15 @@ async fn requests_are_counted_by_route_and_states_are_gauges() {
         assert!(text.lines().any(|told| told == line), "no {line} in\n{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_store_that_is_silent_is_told_so_and_their_repeat_how_it_ended() {
+    let home = Home::on(|store| store.syncing_after(Arc::new(|| Duration::from_secs(20)))).await;
+    let head = [("content-type", "application/json"), ("idempotency-key", "k")];
+    let wish = || home.send("POST", "/lamps", &head, "{\"room\":\"attic\",\"watts\":7}");
+    let silent = wish().await;
+    assert_eq!((silent.no(), silent.header("retry-after")), ((503, "unavailable".into()), "1"));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (repeated, lamps) = (wish().await, home.get("/lamps").await.json());
+    assert_eq!((repeated.status.as_u16(), &lamps["page"]["totalElements"]), (201, &json!(1)), "{}", repeated.text);
+}
